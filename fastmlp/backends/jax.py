@@ -1,0 +1,67 @@
+"""JAX on CPU or GPU: one compiled program per epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
+from typing import Any, cast
+
+import numpy as np
+
+from fastmlp.backends.record import Backend, BackendUnavailableError, Function
+from fastmlp.core.arrays import Array, Namespace
+
+
+def create(device: str | None) -> Backend:
+    """Make the record for ``"cpu"``, ``"gpu"``, ``"gpu:1"``, ...; None is JAX's own choice."""
+    import jax
+
+    chosen = _find_device(jax, device)
+
+    def scoped(f: Function) -> Function:
+        """Run f as the caller's dtypes say: 64-bit allowed, float32 products in full float32."""
+
+        @wraps(f)
+        def call(*args: Any) -> Any:
+            with ExitStack() as scope:
+                scope.enter_context(jax.enable_x64(True))
+                scope.enter_context(jax.default_matmul_precision("float32"))
+                return f(*args)
+
+        return call
+
+    def to_device(host: Any, dtype: str) -> Array:
+        # NumPy memory may be taken over as it is, and its owner may write into it later
+        return cast(Array, jax.device_put(np.array(host, dtype=dtype), chosen))
+
+    def scan(
+        f: Callable[[Any, Array], tuple[Any, tuple[Array, ...]]], carry: Any, xs: Array
+    ) -> tuple[Any, tuple[Array, ...]]:
+        return cast(tuple[Any, tuple[Array, ...]], jax.lax.scan(f, carry, xs))
+
+    return Backend(
+        name="jax",
+        device=f"{chosen.platform}:{chosen.id}" if chosen.platform != "cpu" else "cpu",
+        xp=cast(Namespace, jax.numpy),
+        jit=lambda f: scoped(jax.jit(f)),
+        scan=scan,
+        to_device=scoped(to_device),
+        to_host=np.array,
+        sync=cast(Any, jax).block_until_ready,
+    )
+
+
+def _find_device(jax: Any, device: str | None) -> Any:
+    platform, _, index = (device or "").partition(":")
+    try:
+        devices = jax.devices(platform or None)
+        return devices[int(index or 0)]
+    except (RuntimeError, IndexError, ValueError):
+        known = sorted({d.platform for d in jax.devices()} | {"cpu"})
+        raise BackendUnavailableError(
+            "jax",
+            f"device={device!r} is not one of its devices here, expected one of {known}, "
+            "with ':0', ':1', ... for one of several",
+            "Leave device out, or install the JAX build for it",
+        ) from None

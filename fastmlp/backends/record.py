@@ -1,0 +1,85 @@
+"""What a backend is: a frozen record of an array namespace and six functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastmlp.core.arrays import Array, Namespace
+from fastmlp.core.tree import tree_map
+
+Function = Callable[..., Any]
+Body = Callable[[Any, Array], tuple[Any, tuple[Array, ...]]]
+
+
+class BackendUnavailableError(RuntimeError):
+    """This machine cannot run a backend; the message says why and what to do about it."""
+
+    def __init__(self, name: str, reason: str, hint: str) -> None:
+        super().__init__(f"backend {name!r} is not available: {reason}. {hint}")
+        self.name, self.reason, self.hint = name, reason, hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the three parts, so that the error crosses process borders."""
+        return type(self), (self.name, self.reason, self.hint)
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """An array library on a device; made by a factory, compared by identity.
+
+    Attributes
+    ----------
+    name, device : str
+        For tables and messages.
+    xp : array namespace
+        Of the Python array API standard; the formulas get it as their first argument.
+    jit : callable
+        ``jit(f)`` compiles the pure function f, or returns it as it is. At build time only.
+    scan : callable
+        ``scan(f, carry, xs)`` calls ``carry, ys = f(carry, xs[i, ...])`` for every i and returns
+        the last carry and the stacked ys. `python_scan` says it in Python.
+    to_device : callable
+        ``to_device(host, dtype)``: a NumPy array as an array of this backend, a copy where the
+        library needs one; dtype is a NumPy dtype name.
+    to_host : callable
+        ``to_host(array)``: the NumPy array back. These two are the only ways across.
+    sync : callable
+        ``sync(tree)`` waits until the arrays are computed; only timing code needs it.
+    """
+
+    name: str
+    device: str
+    xp: Namespace
+    jit: Callable[[Function], Function]
+    scan: Callable[[Body, Any, Array], tuple[Any, tuple[Array, ...]]]
+    to_device: Callable[[Any, str], Array]
+    to_host: Callable[[Any], Any]
+    sync: Callable[[Any], None]
+
+    def place(self, tree: Any, dtype: str) -> Any:
+        """Nested tuples of host arrays, all of one dtype, on the device."""
+        return tree_map(lambda host: self.to_device(host, dtype), tree)
+
+    def fetch(self, tree: Any) -> Any:
+        """Nested tuples of device arrays, on the host."""
+        return tree_map(self.to_host, tree)
+
+
+def python_scan(xp: Namespace) -> Callable[[Body, Any, Array], tuple[Any, tuple[Array, ...]]]:
+    """Return the scan of a library that runs each operation when it is called."""
+
+    def scan(f: Body, carry: Any, xs: Array) -> tuple[Any, tuple[Array, ...]]:
+        ys = []
+        for i in range(xs.shape[0]):
+            carry, y = f(carry, xs[i, ...])
+            ys.append(y)
+        return carry, tuple(xp.stack(column) for column in zip(*ys, strict=True))
+
+    return scan
+
+
+def unchanged(f: Function) -> Function:
+    """Return f: the jit of a library that has none."""
+    return f

@@ -1,0 +1,177 @@
+"""Which backends there are, by name, and which of them this machine can run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from typing import Any, NamedTuple, cast
+
+from fastmlp.backends.record import Backend, BackendUnavailableError
+
+ENVIRONMENT_VARIABLE = "FASTMLP_BACKEND"
+ENTRY_POINT_GROUP = "fastmlp.backends"
+
+
+class Source(NamedTuple):
+    """Where a backend's factory is, the library it needs, and how to get that."""
+
+    load: Callable[[], Callable[[str | None], Backend]]
+    library: str
+    hint: str
+
+
+def _built_in(name: str, hint: str) -> Source:
+    module = f"fastmlp.backends.{name}"
+    return Source(
+        lambda: cast(Callable[[str | None], Backend], import_module(module).create), name, hint
+    )
+
+
+# A static table, so that a checkout that was never installed has them too.
+BUILT_IN = {
+    "numpy": _built_in("numpy", "pip install numpy"),
+    "jax": _built_in(
+        "jax",
+        "pip install 'fastmlp[jax]', with an NVIDIA GPU 'fastmlp[jax-cuda13]' or [jax-cuda12]",
+    ),
+    "cupy": _built_in(
+        "cupy", "pip install 'fastmlp[cupy13]' (CUDA 13) or [cupy12] (CUDA 12), with an NVIDIA GPU"
+    ),
+    "torch": _built_in("torch", "pip install 'fastmlp[torch]'"),
+}
+# Top-level package of an array's type -> the backend that it decides for.
+ARRAY_PACKAGES = {"jax": "jax", "jaxlib": "jax", "cupy": "cupy", "torch": "torch"}
+
+
+class BackendStatus(NamedTuple):
+    """What this machine can run, or why not."""
+
+    name: str
+    available: bool
+    device: str
+    version: str
+    reason: str
+    hint: str
+
+
+def backend_names() -> tuple[str, ...]:
+    """Names of all backends: the built-in ones, then those of installed plug-ins.
+
+    Examples
+    --------
+    >>> backend_names()[:4]
+    ('numpy', 'jax', 'cupy', 'torch')
+    """
+    plugins = sorted(point.name for point in _plugins())
+    return (*BUILT_IN, *(name for name in plugins if name not in BUILT_IN))
+
+
+@cache
+def get_backend(name: str, device: str | None = None) -> Backend:
+    """Make the backend of that name; the same record for the same arguments.
+
+    Parameters
+    ----------
+    name : str
+        One of `backend_names`.
+    device : str, optional
+        "cpu", "gpu", "cuda:1", ...; left out, the library decides.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown.
+    BackendUnavailableError
+        The library is not installed, or has no such device here.
+
+    Examples
+    --------
+    >>> get_backend("numpy").device
+    'cpu'
+    """
+    source = _source(name)
+    try:
+        return source.load()(device)
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == source.library
+        reason = "not installed" if missing else f"cannot be imported ({error})"
+        raise BackendUnavailableError(name, reason, source.hint) from error
+
+
+def resolve_backend(
+    backend: str | Backend | None, X: Any = None, device: str | None = None
+) -> Backend:
+    """Return the backend that was asked for, or the one that X decides for.
+
+    Parameters
+    ----------
+    backend : str, Backend or None
+        None or "auto": a JAX, CuPy or PyTorch array X decides by itself; host data takes the
+        environment variable FASTMLP_BACKEND, else NumPy.
+    X : array, optional
+    device : str, optional
+
+    Raises
+    ------
+    TypeError
+        The backend is neither a name nor a record.
+    ValueError, BackendUnavailableError
+        As `get_backend`.
+
+    Examples
+    --------
+    >>> resolve_backend("numpy").name
+    'numpy'
+    """
+    if isinstance(backend, Backend):
+        if device is not None and device != backend.device:
+            raise ValueError(
+                f"device={device!r} contradicts the given backend record, which runs on "
+                f"{backend.device!r}. Leave device out, or give the backend by name."
+            )
+        return backend
+    if backend is None or backend == "auto":
+        package = type(X).__module__.partition(".")[0]
+        backend = ARRAY_PACKAGES.get(package) or os.environ.get(ENVIRONMENT_VARIABLE) or "numpy"
+    if not isinstance(backend, str):
+        raise TypeError(
+            f"backend={backend!r} is a {type(backend).__name__}, expected a name out of "
+            f"{backend_names()} or a Backend record."
+        )
+    return get_backend(backend, device)
+
+
+def backend_status(name: str, device: str | None = None) -> BackendStatus:
+    """Say whether this machine can run a backend, and why not. Tries it, and raises nothing."""
+    try:
+        backend = get_backend(name, device)
+    except BackendUnavailableError as error:
+        return BackendStatus(name, False, "", "", error.reason, error.hint)
+    return BackendStatus(name, True, backend.device, _version(_source(name).library), "", "")
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # cupy is distributed as cupy-cuda13x
+        return str(getattr(import_module(library), "__version__", ""))
+
+
+def _plugins() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _source(name: str) -> Source:
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    for point in _plugins():
+        if point.name == name:
+            package = point.dist.name if point.dist else point.value
+            return Source(point.load, package, f"Reinstall or remove the package {package!r}")
+    raise ValueError(
+        f"backend={name!r} is unknown, expected one of {list(backend_names())}. "
+        f"A package with an entry point in {ENTRY_POINT_GROUP!r} can add others."
+    )

@@ -1,0 +1,61 @@
+"""PyTorch on CPU, CUDA or Apple's MPS, through array-api-compat."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+
+from fastmlp.backends.record import Backend, BackendUnavailableError, python_scan
+from fastmlp.core.arrays import Array, Namespace
+
+
+def create(device: str | None) -> Backend:
+    """Make the record for ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; None is the CPU."""
+    import torch
+
+    chosen = _find_device(torch, device)
+    xp = cast(Namespace, _namespace())
+
+    def to_device(host: Any, dtype: str) -> Array:
+        # a copy: tensors cannot be read-only, NumPy arrays can
+        return cast(Array, torch.from_numpy(np.array(host, dtype=dtype)).to(chosen))
+
+    def sync(tree: Any) -> None:
+        if chosen.type == "cuda":
+            torch.cuda.synchronize(chosen)
+        elif chosen.type == "mps":
+            torch.mps.synchronize()
+
+    return Backend(
+        name="torch",
+        device=str(chosen),
+        xp=xp,
+        jit=torch.no_grad(),
+        scan=python_scan(xp),
+        to_device=to_device,
+        to_host=lambda tensor: np.array(tensor.detach().cpu().numpy()),
+        sync=sync,
+    )
+
+
+def _namespace() -> Any:
+    try:
+        return import_module("array_api_compat.torch")
+    except ImportError:  # scikit-learn carries a copy
+        return import_module("sklearn.externals.array_api_compat.torch")
+
+
+def _find_device(torch: Any, device: str | None) -> Any:
+    try:
+        chosen = torch.device(device or "cpu")
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise BackendUnavailableError(
+            "torch",
+            f"device={device!r} cannot be used here ({str(error).splitlines()[0]}), "
+            "expected 'cpu', 'cuda', 'cuda:0' or 'mps'",
+            "Leave device out, or install the PyTorch build for it",
+        ) from None
+    return chosen

@@ -1,0 +1,42 @@
+"""The lecture: pure formulas of an explicit array namespace ``xp``, parameters and data.
+
+Read `network`, `activations`, `losses` and `step`, in this order, to follow one training step.
+Nothing in here imports an array library.
+"""
+
+from __future__ import annotations
+
+from fastmlp.core.activations import ACTIVATIONS, Activation
+from fastmlp.core.arrays import Array, Namespace
+from fastmlp.core.losses import LOSSES, Loss
+from fastmlp.core.network import Layer, Params, backprop, check_params, forward
+from fastmlp.core.optimizers import Optimizer, adam, gradient_descent, momentum, nesterov
+from fastmlp.core.regularization import l2_penalty, unregularized
+from fastmlp.core.step import Carry, Recipe, evaluate, predict, prepare, step
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "Activation",
+    "Array",
+    "Carry",
+    "Layer",
+    "Loss",
+    "Namespace",
+    "Optimizer",
+    "Params",
+    "Recipe",
+    "adam",
+    "backprop",
+    "check_params",
+    "evaluate",
+    "forward",
+    "gradient_descent",
+    "l2_penalty",
+    "momentum",
+    "nesterov",
+    "predict",
+    "prepare",
+    "step",
+    "unregularized",
+]

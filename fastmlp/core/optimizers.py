@@ -1,0 +1,109 @@
+"""Optimizers: pairs of pure functions, ``init(xp, params)`` and ``update(...)``.
+
+The learning rate and the step count t are arrays, so that a compiled step stays right when
+they change. Each factory returns the same object for the same arguments, so that programs
+compiled with it are found again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from fastmlp.core.arrays import Array, Namespace
+from fastmlp.core.network import Params
+from fastmlp.core.tree import tree_map
+
+
+class Optimizer(NamedTuple):
+    """``state = init(xp, params)``; ``params, state = update(xp, params, grads, state, lr, t)``."""
+
+    init: Callable[[Namespace, Params], Any]
+    update: Callable[[Namespace, Params, Params, Any, Array, Array], tuple[Params, Any]]
+
+
+@cache
+def gradient_descent() -> Optimizer:
+    """``W <- W - learning_rate dW`` (eq. 18)."""
+
+    def init(xp: Namespace, params: Params) -> tuple[()]:
+        return ()
+
+    def update(
+        xp: Namespace, params: Params, grads: Params, state: Any, learning_rate: Array, t: Array
+    ) -> tuple[Params, Any]:
+        return tree_map(lambda w, g: w - learning_rate * g, params, grads), state
+
+    return Optimizer(init, update)
+
+
+def _velocity(velocity: Any, grads: Params, momentum: float, learning_rate: Array) -> Any:
+    """``v <- momentum v - learning_rate dW`` (eq. 19): the learning rate is inside."""
+    return tree_map(lambda v, g: momentum * v - learning_rate * g, velocity, grads)
+
+
+def _zeros(xp: Namespace, params: Params) -> Any:
+    return tree_map(xp.zeros_like, params)
+
+
+@cache
+def momentum(momentum: float = 0.9) -> Optimizer:
+    """``v <- momentum v - learning_rate dW``, ``W <- W + v`` (eq. 19)."""
+
+    def update(
+        xp: Namespace, params: Params, grads: Params, state: Any, learning_rate: Array, t: Array
+    ) -> tuple[Params, Any]:
+        velocity = _velocity(state, grads, momentum, learning_rate)
+        return tree_map(lambda w, v: w + v, params, velocity), velocity
+
+    return Optimizer(_zeros, update)
+
+
+@cache
+def nesterov(momentum: float = 0.9) -> Optimizer:
+    """V as in `momentum`, then ``W <- W + momentum v - learning_rate dW`` (eq. 20)."""
+
+    def update(
+        xp: Namespace, params: Params, grads: Params, state: Any, learning_rate: Array, t: Array
+    ) -> tuple[Params, Any]:
+        velocity = _velocity(state, grads, momentum, learning_rate)
+        ahead = _velocity(velocity, grads, momentum, learning_rate)
+        return tree_map(lambda w, v: w + v, params, ahead), velocity
+
+    return Optimizer(_zeros, update)
+
+
+def _log(beta: float) -> float:
+    return math.log(beta) if beta > 0.0 else -math.inf
+
+
+@cache
+def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
+    """Adam as scikit-learn and Keras write it (eq. 21).
+
+    eps is added to the uncorrected root of v; PyTorch and Optax add it to the corrected one.
+
+    References
+    ----------
+    Kingma and Ba (2015), Adam: a method for stochastic optimization, arXiv:1412.6980.
+    """
+
+    def init(xp: Namespace, params: Params) -> tuple[Any, Any]:
+        return _zeros(xp, params), _zeros(xp, params)
+
+    def update(
+        xp: Namespace, params: Params, grads: Params, state: Any, learning_rate: Array, t: Array
+    ) -> tuple[Params, Any]:
+        m, v = state
+        m = tree_map(lambda m, g: beta1 * m + (1.0 - beta1) * g, m, grads)
+        v = tree_map(lambda v, g: beta2 * v + (1.0 - beta2) * (g * g), v, grads)
+        # 1 - beta^t: expm1 keeps the digits that 1 - exp(t ln beta) loses in float32
+        correction1 = -xp.expm1(t * _log(beta1))
+        correction2 = -xp.expm1(t * _log(beta2))
+        rate = learning_rate * xp.sqrt(correction2) / correction1
+        params = tree_map(lambda w, m, v: w - rate * m / (xp.sqrt(v) + eps), params, m, v)
+        return params, (m, v)
+
+    return Optimizer(init, update)

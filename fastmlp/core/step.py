@@ -1,0 +1,85 @@
+"""One training step: forward, backprop, update."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from fastmlp.core.arrays import Array, Namespace
+from fastmlp.core.losses import Loss
+from fastmlp.core.network import Hidden, Params, backprop, forward
+from fastmlp.core.optimizers import Optimizer
+from fastmlp.core.regularization import Regularize, unregularized
+
+
+class Recipe(NamedTuple):
+    """What a step is made of; fixed while training, so a compiler may look into it."""
+
+    hidden: Hidden
+    loss: Loss
+    optimizer: Optimizer
+    regularize: Regularize = unregularized
+    scale: float = 1.0  # of X: 1/255 turns bytes into 0..1
+
+
+class Carry(NamedTuple):
+    """What a step changes, all of it arrays, so that a captured step stays right."""
+
+    params: Params
+    state: Any  # of the optimizer
+    learning_rate: Array  # ()
+    t: Array  # (), steps done so far
+
+
+def step(
+    xp: Namespace, recipe: Recipe, carry: Carry, x: Array, y: Array
+) -> tuple[Carry, tuple[Array, ...]]:
+    """Learn from one batch (eq. 1-21).
+
+    Parameters
+    ----------
+    xp : array namespace
+    recipe : Recipe
+    carry : Carry
+    x : (n, n_features) array
+        In the library's own kind and on the device of the parameters; bytes are scaled here.
+    y : (n, n_outputs) array
+
+    Returns
+    -------
+    Carry
+        After the update.
+    tuple of () arrays
+        The loss of the batch before the update, penalty included, then the loss's metrics.
+    """
+    params, state, learning_rate, t = carry
+    x = prepare(xp, recipe, params, x)
+    trace = forward(xp, params, x, recipe.hidden)
+    loss, delta = recipe.loss.loss_and_delta(xp, trace.logits, y)
+    grads = backprop(xp, params, trace, delta, recipe.hidden)
+    loss, grads = recipe.regularize(xp, params, loss, grads, x.shape[0])
+    metrics = [metric(xp, trace.logits, y) for _, metric in recipe.loss.metrics]
+    t = t + 1.0
+    params, state = recipe.optimizer.update(xp, params, grads, state, learning_rate, t)
+    return Carry(params, state, learning_rate, t), (loss, *metrics)
+
+
+def prepare(xp: Namespace, recipe: Recipe, params: Params, x: Array) -> Array:
+    """Bring x to the dtype of the weights and to its scale, batch by batch."""
+    x = xp.astype(x, params[0].W.dtype, copy=False)
+    return x if recipe.scale == 1.0 else x * recipe.scale
+
+
+def predict(xp: Namespace, recipe: Recipe, params: Params, x: Array) -> Array:
+    """Outputs (n, n_outputs) for x: probabilities, or values of a regression (eq. 1, 2, 7)."""
+    x = prepare(xp, recipe, params, x)
+    return recipe.loss.output(xp, forward(xp, params, x, recipe.hidden).logits)
+
+
+def evaluate(
+    xp: Namespace, recipe: Recipe, params: Params, x: Array, y: Array
+) -> tuple[Array, ...]:
+    """Loss without penalty and metrics of x against y, nothing learnt (eq. 8, 10, 12, 23)."""
+    x = prepare(xp, recipe, params, x)
+    logits = forward(xp, params, x, recipe.hidden).logits
+    loss, _ = recipe.loss.loss_and_delta(xp, logits, y)
+    return (loss, *[metric(xp, logits, y) for _, metric in recipe.loss.metrics])

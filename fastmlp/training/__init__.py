@@ -1,0 +1,19 @@
+"""The work: weights and order from a seed, programs compiled once, epochs run."""
+
+from __future__ import annotations
+
+from fastmlp.training.host import draw_params, epoch_order, one_hot
+from fastmlp.training.programs import Programs, programs
+from fastmlp.training.trainer import DivergenceError, Epoch, OnEpoch, Trainer
+
+__all__ = [
+    "DivergenceError",
+    "Epoch",
+    "OnEpoch",
+    "Programs",
+    "Trainer",
+    "draw_params",
+    "epoch_order",
+    "one_hot",
+    "programs",
+]

@@ -1,0 +1,90 @@
+"""What chance decides, drawn on the host, so that every backend gets the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.core.arrays import Array
+from fastmlp.core.network import Layer, Params
+
+
+def draw_params(
+    layer_sizes: Sequence[int],
+    random: int | np.random.Generator | np.random.RandomState,
+    *,
+    activation: str = "relu",
+) -> Params:
+    """Draw initial weights: uniform in +-sqrt(6 / (n_in + n_out)), W then b per layer (eq. 22).
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        n_features, the hidden layers, n_outputs.
+    random : int, Generator or RandomState
+        A seed, or the generator to draw from.
+    activation : str
+        "logistic" takes 2 instead of 6, as scikit-learn does.
+
+    Returns
+    -------
+    tuple of Layer
+        float64 NumPy arrays: W (n_in, n_out), b (n_out,).
+
+    Examples
+    --------
+    >>> [layer.W.shape for layer in draw_params((64, 32, 10), 0)]
+    [(64, 32), (32, 10)]
+
+    References
+    ----------
+    Glorot and Bengio (2010), AISTATS 9, 249-256.
+    """
+    if len(layer_sizes) < 2 or any(size < 1 for size in layer_sizes):
+        raise ValueError(
+            f"layer_sizes={tuple(layer_sizes)} must hold at least the number of features and of "
+            "outputs, each at least 1."
+        )
+    rng = np.random.default_rng((random, 0)) if isinstance(random, int) else random
+    layers = []
+    for n_in, n_out in zip(layer_sizes[:-1], layer_sizes[1:], strict=True):
+        bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))
+        W = rng.uniform(-bound, bound, (n_in, n_out))
+        b = rng.uniform(-bound, bound, n_out)
+        layers.append(Layer(W=cast(Array, W), b=cast(Array, b)))
+    return tuple(layers)
+
+
+def epoch_order(n_samples: int, seed: int, epoch: int) -> NDArray[np.int32]:
+    """Permutation of the samples in an epoch (counted from 1), a function of (seed, epoch) alone.
+
+    Training resumed at any epoch sees the batches that it would have seen.
+
+    Examples
+    --------
+    >>> sorted(epoch_order(5, seed=0, epoch=1).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    if epoch < 1:
+        raise ValueError(f"epoch={epoch} must be at least 1: epochs are counted from 1.")
+    return np.random.default_rng((seed, epoch)).permutation(n_samples).astype(np.int32)
+
+
+def one_hot(labels: ArrayLike, n_classes: int) -> NDArray[np.uint8]:
+    """Class numbers (n,) as rows with a single 1, (n, n_classes).
+
+    Examples
+    --------
+    >>> one_hot([2, 0], 3).tolist()
+    [[0, 0, 1], [1, 0, 0]]
+    """
+    labels = np.asarray(labels)
+    if labels.size and not (labels.min() >= 0 and labels.max() < n_classes):
+        raise ValueError(
+            f"labels run from {labels.min()} to {labels.max()}, expected 0 to "
+            f"{n_classes - 1}: an index out of range means something else on every device."
+        )
+    return np.asarray(labels[:, None] == np.arange(n_classes), dtype=np.uint8)

@@ -1,0 +1,176 @@
+"""A network in training on one backend: host data in, epochs run, host data out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.backends.record import Backend
+from fastmlp.core.network import Params, check_params
+from fastmlp.core.step import Carry, Recipe
+from fastmlp.training.programs import programs
+
+BLOCK = 4096  # rows whose activations predict and evaluate hold at a time
+
+
+class Epoch(NamedTuple):
+    """What one epoch did."""
+
+    epoch: int  # counted from 1
+    values: dict[str, float]  # loss and metrics: means over the epoch's samples as they were seen
+    epoch_s: float
+
+
+OnEpoch: TypeAlias = Callable[[Epoch], bool | None]
+
+
+class DivergenceError(FloatingPointError):
+    """The loss or a weight is no longer finite; the trainer keeps the epoch before."""
+
+
+class Trainer:
+    """A network, its optimizer's state and its data's way to one backend.
+
+    Parameters
+    ----------
+    backend : Backend
+    recipe : Recipe
+    params : tuple of Layer
+        Initial weights on the host, see `draw_params`.
+    learning_rate : float
+    batch_size : int
+    dtype : str
+        "float32" or "float64", of the weights and of all computation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp.backends import get_backend
+    >>> from fastmlp.core import LOSSES, Recipe, gradient_descent
+    >>> from fastmlp.training import Trainer, draw_params, epoch_order
+    >>> X = np.asarray([[0.0], [1.0], [2.0], [3.0]])
+    >>> linear = Recipe((), LOSSES["squared_error"], gradient_descent())
+    >>> trainer = Trainer(
+    ...     get_backend("numpy"), linear, draw_params((1, 1), 0),
+    ...     learning_rate=0.1, batch_size=2, dtype="float64",
+    ... )
+    >>> trainer.run(X, 2.0 * X + 1.0, [epoch_order(4, 0, epoch) for epoch in range(1, 101)])
+    >>> trainer.predict(np.asarray([[10.0]])).round(3)
+    array([[21.]])
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        recipe: Recipe,
+        params: Params,
+        *,
+        learning_rate: float,
+        batch_size: int,
+        dtype: str,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1.")
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype={dtype!r} must be 'float32' or 'float64'.")
+        self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
+        self.learning_rate = learning_rate
+        xp: Any = np  # the host's
+        state = recipe.optimizer.init(xp, params)
+        host = Carry(params, state, xp.asarray(learning_rate), xp.asarray(0.0))
+        self.carry: Carry = backend.place(host, dtype)
+        self.epoch = 0  # complete ones, the carry is the last one's
+
+    def run(
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        orders: Iterable[NDArray[np.int32]],
+        on_epoch: OnEpoch | None = None,
+    ) -> None:
+        """Train for one epoch per order.
+
+        Parameters
+        ----------
+        X : (n, n_features) array
+            uint8 stays uint8 on the device; anything else becomes dtype.
+        y : (n, n_outputs) array
+        orders : iterable of (n,) int arrays
+            Row numbers of each epoch, cut into batches as they come.
+        on_epoch : callable, optional
+            Called after each epoch, outside its time; a true answer ends the training.
+
+        Raises
+        ------
+        DivergenceError
+            Names the epoch; ``carry`` stays that of the epoch before.
+        """
+        check_params(self.carry.params, X.shape[1])
+        data = self._place(X), self.backend.to_device(y, self.dtype)
+        for order in orders:
+            started = time.perf_counter()
+            carry, values = self._run_epoch(data, order)
+            epoch_s = time.perf_counter() - started
+            if not all(math.isfinite(value) for value in values):
+                raise DivergenceError(
+                    f"training diverged in epoch {self.epoch + 1} (loss {values[0]:g}): try a "
+                    f"smaller learning rate than {self.learning_rate:g}, or scale X to 0..1. The "
+                    f"weights of epoch {self.epoch} are kept."
+                )
+            self.carry, self.epoch = carry, self.epoch + 1
+            if on_epoch and on_epoch(Epoch(self.epoch, self._named(values[:-1]), epoch_s)):
+                break
+
+    def _run_epoch(self, data: Any, order: NDArray[np.int32]) -> tuple[Carry, list[float]]:
+        """Full batches in one scan, then the rest as a batch of its own: two shapes at most."""
+        epoch, carry, n = programs(self.backend, self.recipe).epoch, self.carry, order.shape[0]
+        n_full = n - n % self.batch_size
+        parts = order[:n_full].reshape(-1, self.batch_size), order[n_full:].reshape(1, -1)
+        total, size = np.zeros(1), self.carry.t
+        for rows in parts:
+            if rows.size:
+                carry, values, size = epoch(carry, data, self.backend.to_device(rows, "int32"))
+                host = np.asarray(self.backend.fetch(values), dtype=np.float64)
+                total = total + rows.shape[1] * host.sum(axis=1)
+        return carry, [*(total / n).tolist(), float(self.backend.to_host(size))]
+
+    def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
+        """Loss without penalty, and metrics: means over all rows of X."""
+        evaluate = programs(self.backend, self.recipe).evaluate
+        total = np.zeros(1)
+        for rows in _blocks(X.shape[0]):
+            data = self._place(X[rows]), self.backend.to_device(y[rows], self.dtype)
+            values = self.backend.fetch(evaluate(self.carry.params, data))
+            total = total + (rows.stop - rows.start) * np.asarray(values, dtype=np.float64)
+        return self._named((total / X.shape[0]).tolist())
+
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Outputs (n, n_outputs): probabilities, or values of a regression."""
+        predict = programs(self.backend, self.recipe).predict
+        return np.concatenate(
+            [
+                self.backend.to_host(predict(self.carry.params, self._place(X[rows])))
+                for rows in _blocks(X.shape[0])
+            ]
+        )
+
+    def params(self) -> Params:
+        """Weights and biases of the last complete epoch, on the host."""
+        params: Params = self.backend.fetch(self.carry.params)
+        return params
+
+    def _place(self, X: NDArray[Any]) -> Any:
+        return self.backend.to_device(X, "uint8" if X.dtype == np.uint8 else self.dtype)
+
+    def _named(self, values: list[float]) -> dict[str, float]:
+        names = ["loss", *(name for name, _ in self.recipe.loss.metrics)]
+        return dict(zip(names, values, strict=True))
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))

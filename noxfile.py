@@ -1,0 +1,127 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.5.1"]
+# ///
+"""Every check of the project, each in an environment of its own: ``nox`` runs the fast ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "types", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+LOWEST = ["array-api-compat==1.12", "numpy==2.1.*", "rich==13.*", "scikit-learn==1.7.*"]
+
+
+def groups(*names: str) -> list[str]:
+    """Requirements of the dependency groups, for a pip that does not know --group yet."""
+    return list(nox.project.dependency_groups(PROJECT, *names))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format: ``nox -s lint``, mend with ``nox -s lint -- --fix``."""
+    session.install(*groups("lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", *([] if "--fix" in session.posargs else ["--check"]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: ``nox -s types``."""
+    session.install(".", "nox", *groups("types"))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests of a machine without a GPU: ``nox -s tests -- -k gradients``."""
+    session.install("-e", ".[all]", *groups("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests_numpy(session: nox.Session) -> None:
+    """Tests with the core dependencies alone: ``nox -s tests_numpy``."""
+    session.install("-e", ".", *groups("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests_jax(session: nox.Session) -> None:
+    """Tests with JAX, on its GPU where there is one: ``nox -s tests_jax``."""
+    session.install("-e", ".[jax]", *groups("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests_torch(session: nox.Session) -> None:
+    """Tests with PyTorch: ``nox -s tests_torch``; TORCH names another build than the default."""
+    session.install("-e", ".", os.environ.get("TORCH", "torch"), *groups("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests_cupy(session: nox.Session) -> None:
+    """Tests with CuPy, skipped without a GPU: ``nox -s tests_cupy``; CUPY=cupy12 for CUDA 12."""
+    if not Path("/dev/nvidia0").exists():
+        session.skip("no NVIDIA GPU on this machine")
+    session.install("-e", f".[{os.environ.get('CUPY', 'cupy13')}]", *groups("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests_reference(session: nox.Session) -> None:
+    """Tests against Keras on TensorFlow: ``nox -s tests_reference``."""
+    session.install("-e", ".[tensorflow]", *groups("test"))
+    session.run("pytest", "tests/test_reference.py", *session.posargs)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Tests with the oldest libraries that are promised to work: ``nox -s minimums``."""
+    session.install("-e", ".", *LOWEST, "jax==0.8.*", *groups("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Run the main job: ``nox -s compare -- --dataset digits --epochs 20``."""
+    session.install(".[all]")
+    session.run("fastmlp", "compare", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into docs/_build: ``nox -s docs``."""
+    session.install("-e", ".", *groups("docs"))
+    session.run("sphinx-build", "-W", "-b", "html", "docs", "docs/_build", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks: ``nox -s bench``."""
+    session.install("-e", ".[all]", *groups("bench", "test"))
+    session.run("pytest", "bench", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build wheel and source archive, and try the wheel alone: ``nox -s build``."""
+    session.install("build")
+    dist = Path(session.create_tmp()) / "dist"
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.install(*map(str, dist.glob("*.whl")))
+    with session.chdir(session.create_tmp()):
+        session.run("fastmlp", "--version")
+        session.run("fastmlp", "backends")
+
+
+if __name__ == "__main__":
+    nox.main()
