@@ -14,7 +14,7 @@ Body = Callable[[Any, Array], tuple[Any, tuple[Array, ...]]]
 
 
 class BackendUnavailableError(RuntimeError):
-    """This machine cannot run a backend; the message says why and what to do about it."""
+    """A backend that cannot run here; the message says why and what to do about it."""
 
     def __init__(self, name: str, reason: str, hint: str) -> None:
         super().__init__(f"backend {name!r} is not available: {reason}. {hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -50,7 +51,7 @@ def draw_params(
         )
     rng = np.random.default_rng((random, 0)) if isinstance(random, int) else random
     layers = []
-    for n_in, n_out in zip(layer_sizes[:-1], layer_sizes[1:], strict=True):
+    for n_in, n_out in pairwise(layer_sizes):
         bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))
         W = rng.uniform(-bound, bound, (n_in, n_out))
         b = rng.uniform(-bound, bound, n_out)

@@ -59,7 +59,7 @@ class Trainer:
     ...     get_backend("numpy"), linear, draw_params((1, 1), 0),
     ...     learning_rate=0.1, batch_size=2, dtype="float64",
     ... )
-    >>> trainer.run(X, 2.0 * X + 1.0, [epoch_order(4, 0, epoch) for epoch in range(1, 101)])
+    >>> trainer.run(X, 2.0 * X + 1.0, [epoch_order(4, 0, epoch) for epoch in range(1, 201)])
     >>> trainer.predict(np.asarray([[10.0]])).round(3)
     array([[21.]])
     """
