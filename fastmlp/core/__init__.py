@@ -11,7 +11,7 @@ from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.losses import LOSSES, Loss
 from fastmlp.core.network import Layer, Params, backprop, check_params, forward
 from fastmlp.core.optimizers import Optimizer, adam, gradient_descent, momentum, nesterov
-from fastmlp.core.regularization import l2_penalty, unregularized
+from fastmlp.core.regularization import l2_penalty
 from fastmlp.core.step import Carry, Recipe, evaluate, predict, prepare, step
 
 __all__ = [
@@ -38,5 +38,4 @@ __all__ = [
     "predict",
     "prepare",
     "step",
-    "unregularized",
 ]

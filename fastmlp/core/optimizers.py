@@ -18,10 +18,15 @@ from fastmlp.core.tree import tree_map
 
 
 class Optimizer(NamedTuple):
-    """``state = init(xp, params)``; ``params, state = update(xp, params, grads, state, lr, t)``."""
+    """``state = init(xp, params)``; ``params, state = update(xp, params, grads, state, lr, t)``.
+
+    name and settings say which factory made it of what, for those who build it elsewhere.
+    """
 
     init: Callable[[Namespace, Params], Any]
     update: Callable[[Namespace, Params, Params, Any, Array, Array], tuple[Params, Any]]
+    name: str
+    settings: tuple[float, ...] = ()
 
 
 @cache
@@ -36,7 +41,7 @@ def gradient_descent() -> Optimizer:
     ) -> tuple[Params, Any]:
         return tree_map(lambda w, g: w - learning_rate * g, params, grads), state
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, "gradient_descent")
 
 
 def _velocity(velocity: Any, grads: Params, momentum: float, learning_rate: Array) -> Any:
@@ -58,7 +63,7 @@ def momentum(momentum: float = 0.9) -> Optimizer:
         velocity = _velocity(state, grads, momentum, learning_rate)
         return tree_map(lambda w, v: w + v, params, velocity), velocity
 
-    return Optimizer(_zeros, update)
+    return Optimizer(_zeros, update, "momentum", (momentum,))
 
 
 @cache
@@ -72,7 +77,7 @@ def nesterov(momentum: float = 0.9) -> Optimizer:
         ahead = _velocity(velocity, grads, momentum, learning_rate)
         return tree_map(lambda w, v: w + v, params, ahead), velocity
 
-    return Optimizer(_zeros, update)
+    return Optimizer(_zeros, update, "nesterov", (momentum,))
 
 
 def _log(beta: float) -> float:
@@ -106,4 +111,4 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimiz
         params = tree_map(lambda w, m, v: w - rate * m / (xp.sqrt(v) + eps), params, m, v)
         return params, (m, v)
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, "adam", (beta1, beta2, eps))

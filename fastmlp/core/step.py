@@ -8,7 +8,7 @@ from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.losses import Loss
 from fastmlp.core.network import Hidden, Params, backprop, forward
 from fastmlp.core.optimizers import Optimizer
-from fastmlp.core.regularization import Regularize, unregularized
+from fastmlp.core.regularization import l2_penalty
 
 
 class Recipe(NamedTuple):
@@ -17,7 +17,7 @@ class Recipe(NamedTuple):
     hidden: Hidden
     loss: Loss
     optimizer: Optimizer
-    regularize: Regularize = unregularized
+    l2: float = 0.0
     scale: float = 1.0  # of X: 1/255 turns bytes into 0..1
 
 
@@ -56,7 +56,7 @@ def step(
     trace = forward(xp, params, x, recipe.hidden)
     loss, delta = recipe.loss.loss_and_delta(xp, trace.logits, y)
     grads = backprop(xp, params, trace, delta, recipe.hidden)
-    loss, grads = recipe.regularize(xp, params, loss, grads, x.shape[0])
+    loss, grads = l2_penalty(xp, params, loss, grads, recipe.l2, x.shape[0])
     metrics = [metric(xp, trace.logits, y) for _, metric in recipe.loss.metrics]
     t = t + 1.0
     params, state = recipe.optimizer.update(xp, params, grads, state, learning_rate, t)
