@@ -2,4 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastmlp.estimators import MLPClassifier, MLPRegressor
+
 __version__ = "0.1.0"
+__all__ = ["MLPClassifier", "MLPRegressor", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimators, and scikit-learn with them, when they are first asked for."""
+    if name in ("MLPClassifier", "MLPRegressor"):
+        return getattr(import_module("fastmlp.estimators"), name)
+    raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastmlp.backends.record import Backend, BackendUnavailableError, python_scan
 from fastmlp.backends.registry import (
     BackendStatus,
+    array_backend,
     backend_names,
     backend_status,
     get_backend,
@@ -15,6 +16,7 @@ __all__ = [
     "Backend",
     "BackendStatus",
     "BackendUnavailableError",
+    "array_backend",
     "backend_names",
     "backend_status",
     "get_backend",

@@ -58,6 +58,16 @@ class Backend:
     to_host: Callable[[Any], Any]
     sync: Callable[[Any], None]
 
+    def __deepcopy__(self, memo: Any) -> Backend:
+        """Return the record itself: it is frozen, and programs are compiled for it."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as name and device: the other process makes its own."""
+        from fastmlp.backends.registry import get_backend
+
+        return get_backend, (self.name, self.device)
+
     def place(self, tree: Any, dtype: str) -> Any:
         """Nested tuples of host arrays, all of one dtype, on the device."""
         return tree_map(lambda host: self.to_device(host, dtype), tree)

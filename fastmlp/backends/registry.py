@@ -42,8 +42,13 @@ BUILT_IN = {
     ),
     "torch": _built_in("torch", "pip install 'fastmlp[torch]'"),
 }
-# Top-level package of an array's type -> the backend that it decides for.
-ARRAY_PACKAGES = {"jax": "jax", "jaxlib": "jax", "cupy": "cupy", "torch": "torch"}
+# Top-level package of an array's type -> the backend that it decides for, and its device there.
+ARRAY_PACKAGES: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "jax": ("jax", lambda X: f"{X.device.platform}:{X.device.id}"),
+    "jaxlib": ("jax", lambda X: f"{X.device.platform}:{X.device.id}"),
+    "cupy": ("cupy", lambda X: f"cuda:{X.device.id}"),
+    "torch": ("torch", lambda X: str(X.device)),
+}
 
 
 class BackendStatus(NamedTuple):
@@ -134,14 +139,28 @@ def resolve_backend(
             )
         return backend
     if backend is None or backend == "auto":
-        package = type(X).__module__.partition(".")[0]
-        backend = ARRAY_PACKAGES.get(package) or os.environ.get(ENVIRONMENT_VARIABLE) or "numpy"
+        owner = array_backend(X)
+        if owner is not None and device is None:
+            return owner
+        backend = owner.name if owner else os.environ.get(ENVIRONMENT_VARIABLE) or "numpy"
     if not isinstance(backend, str):
         raise TypeError(
             f"backend={backend!r} is a {type(backend).__name__}, expected a name out of "
             f"{backend_names()} or a Backend record."
         )
     return get_backend(backend, device)
+
+
+def array_backend(X: Any) -> Backend | None:
+    """Return the backend that X is an array of, on the device it lies on; None for host data.
+
+    Examples
+    --------
+    >>> array_backend([1.0, 2.0]) is None
+    True
+    """
+    owner = ARRAY_PACKAGES.get(type(X).__module__.partition(".")[0])
+    return None if owner is None else get_backend(owner[0], owner[1](X))
 
 
 def backend_status(name: str, device: str | None = None) -> BackendStatus:
