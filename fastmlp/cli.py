@@ -1,0 +1,223 @@
+"""The command line: ``fastmlp compare``, ``fastmlp backends``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import fastmlp
+from fastmlp.backends import BackendUnavailableError
+
+USAGE, INTERRUPTED, FAILED = 2, 130, 1
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and end with 2."""
+        self.exit(USAGE, f"{self.prog}: error: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 a run failed, 2 bad input, 130 Ctrl-C."""
+    options = parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("fastmlp: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, ImportError, BackendUnavailableError) as error:
+        message = " ".join(str(error).split())
+        print(f"fastmlp: error: {message}", file=sys.stderr)
+        return USAGE
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands."""
+    from fastmlp.compare.config import BATCH_SIZE, EPOCHS, REFERENCE, Config
+    from fastmlp.data import DATASETS
+
+    default = Config()
+    top = Parser(prog="fastmlp", description=fastmlp.__doc__)
+    top.add_argument("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    backends = commands.add_parser(
+        "backends", help="list what this machine can run, and why not the others"
+    )
+    backends.set_defaults(run=run_backends)
+
+    compare = commands.add_parser(
+        "compare",
+        help="train the same network on every backend and show accuracy, time and CO2",
+        description="Train the same network, from the same weights and in the same order, on "
+        "every available backend and the Keras reference. Writes results.json and report.html.",
+    )
+    compare.set_defaults(run=run_compare)
+    add = compare.add_argument
+    add("--dataset", choices=DATASETS, default=default.dataset, help="default: %(default)s")
+    add("--data-dir", metavar="DIR", help="folder of the IDX files; else FASTMLP_DATA")
+    add(
+        "--hidden",
+        type=_sizes,
+        default=default.hidden,
+        metavar="N,N,...",
+        help="units of the hidden layers, '' for none; default: 128",
+    )
+    add("--epochs", type=_positive(int), metavar="N", help=f"default: {_by_dataset(EPOCHS)}")
+    add(
+        "--batch-size", type=_positive(int), metavar="N", help=f"default: {_by_dataset(BATCH_SIZE)}"
+    )
+    add(
+        "--learning-rate",
+        type=_positive(float),
+        default=default.learning_rate,
+        metavar="RATE",
+        help="default: %(default)s",
+    )
+    add(
+        "--backends",
+        type=_names,
+        default=(),
+        metavar="NAME,NAME,...",
+        help=f"default: all of them, and the reference, {REFERENCE}",
+    )
+    add("--seed", type=int, default=default.seed, metavar="N", help="default: %(default)s")
+    add("--threads", type=_positive(int), metavar="N", help="of each contender; default: all cores")
+    add(
+        "--grid",
+        default=default.grid,
+        metavar="ZONE",
+        help="electricity grid, ISO 3166 alpha-3 or WORLD; default: %(default)s",
+    )
+    add(
+        "--output-dir",
+        type=Path,
+        default=Path("fastmlp-results"),
+        metavar="DIR",
+        help="default: %(default)s",
+    )
+    add("--quiet", action="store_true", help="write the files, and print nothing but errors")
+    return top
+
+
+def run_backends(options: argparse.Namespace) -> int:
+    """List the backends and the reference."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fastmlp.backends import backend_names, backend_status
+    from fastmlp.reference import reference_status
+
+    table = Table("backend", "runs", "device", "version", "why not, and the way out", box=None)
+    for status in (*map(backend_status, backend_names()), reference_status()):
+        runs = "yes" if status.available else "no"
+        why = "" if status.available else f"{status.reason}: {status.hint}"
+        table.add_row(status.name, runs, status.device, status.version, why)
+    Console().print(table)
+    return 0
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """Run the main job, write its files, print its table."""
+    from fastmlp.compare import Config, compare
+
+    names = Config.__dataclass_fields__
+    chosen = {k: v for k, v in vars(options).items() if k in names and v is not None}
+    config = Config(**chosen)
+    folder = _writable(options.output_dir)
+    with _progress(options.quiet) as show:
+        results = compare(config, show)
+    results.write(folder / "results.json")
+    _report(results, folder / "report.html", options.quiet)
+    states = {run.status for run in results.runs}
+    if "interrupted" in states:
+        return INTERRUPTED
+    return 0 if "ok" in states and "failed" not in states else FAILED
+
+
+def _report(results: Any, page: Path, quiet: bool) -> None:
+    from rich.console import Console
+
+    from fastmlp.compare.report import write_report
+    from fastmlp.compare.table import print_table
+
+    written = [str(page.with_name("results.json"))]
+    try:
+        write_report(results, page)
+        written.append(str(page))
+    except ImportError as error:
+        print(f"fastmlp: {page.name} is not written: {error}", file=sys.stderr)
+    if not quiet:
+        console = Console()
+        print_table(results, console)
+        console.print(f"\nWritten: {', '.join(written)}", soft_wrap=True)
+    for run in results.runs:
+        if run.status == "failed":
+            print(f"fastmlp: {run.backend} failed: {run.reason}", file=sys.stderr)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that moves a bar per contender on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    name = TextColumn("{task.description:>8}")
+    columns = (name, BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
+    tasks: dict[str, Any] = {}
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
+
+        def show(contender: str, done: int, total: int) -> None:
+            if contender not in tasks:
+                tasks[contender] = bars.add_task(contender, total=total)
+            bars.update(tasks[contender], completed=done)
+
+        yield show
+
+
+def _writable(folder: Path) -> Path:
+    """Make the folder now: nobody wants to learn after the training that it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"--output-dir {folder} cannot be made ({error.strerror}): name a folder of yours."
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"--output-dir {folder} is read-only: name a folder of yours.")
+    return folder
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(_positive(int)(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of layer sizes, expected '128' or '128,64'"
+        ) from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text!r} is not possible, expected more than 0")
+        return value
+
+    parse.__name__ = kind.__name__  # argparse names it in its message
+    return parse
+
+
+def _by_dataset(values: dict[str, int]) -> str:
+    return ", ".join(f"{value} for {name}" for name, value in values.items())
