@@ -8,7 +8,7 @@ from typing import Any
 import fastmlp
 
 project = "fastmlp"
-copyright = "2026, the fastmlp developers"  # noqa: A001  # Sphinx wants this name
+copyright = "2026, the fastmlp developers"
 version = release = fastmlp.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]

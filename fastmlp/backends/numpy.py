@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastmlp.backends.record import Backend, BackendUnavailableError, python_scan, unchanged
+from fastmlp.backends.record import Backend, BackendUnavailableError, python_scan
 from fastmlp.core.arrays import Array, Namespace
 
 
@@ -27,7 +27,8 @@ def create(device: str | None) -> Backend:
         name="numpy",
         device="cpu",
         xp=xp,
-        jit=unchanged,
+        # the trainer says in words what NumPy would warn of in every batch
+        jit=np.errstate(over="ignore", invalid="ignore"),
         scan=python_scan(xp),
         to_device=to_device,
         to_host=np.asarray,

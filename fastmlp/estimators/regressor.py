@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
+from sklearn.utils import column_or_1d
 
 from fastmlp.estimators.arrays import in_kind
 from fastmlp.estimators.base import BaseMLP
@@ -47,6 +48,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
 
     def _encode(self, y: Any, reset: bool) -> NDArray[Any]:
         targets = np.asarray(y, dtype=np.float64)
+        if targets.ndim == 2 and targets.shape[1] == 1:
+            targets = column_or_1d(targets, warn=True)
         if reset:
             self._single = targets.ndim == 1
         elif self._single != (targets.ndim == 1):

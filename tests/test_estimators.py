@@ -1,0 +1,277 @@
+"""The estimators: scikit-learn's numbers, every backend's arrays, and what users do wrong."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+from sklearn import neural_network
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import fastmlp.estimators.base as base
+from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp.backends import BackendUnavailableError, backend_status, get_backend
+from fastmlp.data import load_digits
+from fastmlp.training import DivergenceError, Epoch, Trainer
+
+DIGITS = load_digits()
+X = DIGITS.X_train[:400] / 16.0
+Y = DIGITS.y_train[:400]
+TARGETS = {
+    "multiclass": Y,
+    "text": np.asarray([f"digit {label}" for label in Y]),
+    "binary": (Y > 4).astype(int),
+    "multilabel": np.stack([Y > 4, Y % 2 == 0], axis=1).astype(int),
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "nesterov": {"solver": "sgd", "learning_rate_init": 0.1},
+    "momentum": {"solver": "sgd", "nesterovs_momentum": False, "batch_size": 64},
+    "sgd": {"solver": "sgd", "momentum": 0.0, "alpha": 0.1},
+    "full batch": {"solver": "sgd", "batch_size": 400, "shuffle": False},
+    "deep tanh": {"activation": "tanh", "hidden_layer_sizes": (20, 10), "alpha": 0.0},
+    "logistic": {"activation": "logistic"},
+    "linear": {"hidden_layer_sizes": ()},
+}
+ignore_convergence = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"  # trainings here are short on purpose
+)
+
+
+def installed(name: str) -> Any:
+    status = backend_status(name)
+    return pytest.param(name, marks=pytest.mark.skipif(not status.available, reason=status.reason))
+
+
+BACKENDS = [installed(name) for name in ("numpy", "jax", "torch", "cupy")]
+
+
+@ignore_convergence
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_classifier_equals_scikit_learn(setting: str, target: str) -> None:
+    choices = {"random_state": 3, "max_iter": 8, **SETTINGS[setting]}
+    theirs = neural_network.MLPClassifier(**choices).fit(X, TARGETS[target])
+    ours = MLPClassifier(**choices).fit(X, TARGETS[target])
+    for a, b in zip(
+        ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-12)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-12)
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_"):
+        assert getattr(ours, name) == getattr(theirs, name)
+
+
+@ignore_convergence
+@pytest.mark.parametrize("y", [Y * 1.0, X[:, 20:23]], ids=["one output", "three outputs"])
+def test_regressor_equals_scikit_learn(y: Any) -> None:
+    choices: dict[str, Any] = {"random_state": 3, "max_iter": 8}
+    theirs = neural_network.MLPRegressor(**choices).fit(X, y)
+    ours = MLPRegressor(**choices).fit(X, y)
+    for a, b in zip(ours.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-10)
+
+
+def test_training_stops_where_scikit_learn_stops() -> None:
+    choices: dict[str, Any] = {"random_state": 0, "max_iter": 300, "tol": 1e-2}
+    theirs = neural_network.MLPClassifier(**choices).fit(X, Y)
+    ours = MLPClassifier(**choices).fit(X, Y)
+    assert ours.n_iter_ == theirs.n_iter_ < 300
+    assert ours.best_loss_ == pytest.approx(theirs.best_loss_, rel=1e-9)
+
+
+@ignore_convergence
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
+def test_backends_learn_the_same(backend: str, dtype: str, tolerance: float) -> None:
+    # tanh has no kink: a rounding cannot switch a unit on or off
+    choices: dict[str, Any] = {"max_iter": 5, "random_state": 1, "activation": "tanh"}
+    oracle = MLPClassifier(**choices, backend="numpy", dtype="float64").fit(X, Y)
+    model = MLPClassifier(**choices, backend=backend, dtype=dtype).fit(X, Y)
+    for a, b in zip(model.coefs_, oracle.coefs_, strict=True):
+        assert a.dtype == dtype
+        assert np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b)
+
+
+@ignore_convergence
+@pytest.mark.parametrize("name", BACKENDS[1:])
+def test_an_array_decides_by_itself_and_answers_in_kind(name: str) -> None:
+    backend = get_backend(name)
+    device_X = backend.to_device(X, "float32")
+    model = MLPClassifier(max_iter=2, random_state=0).fit(device_X, backend.to_device(Y, "int32"))
+    assert model.coefs_[0].dtype == np.float32
+    assert type(model.predict_proba(device_X)) is type(device_X)
+    assert type(model.predict(device_X)) is type(device_X)
+    assert isinstance(model.predict(X), np.ndarray)
+    np.testing.assert_array_equal(backend.to_host(model.predict(device_X)), model.predict(X))
+
+
+@ignore_convergence
+def test_host_data_takes_the_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTMLP_BACKEND", "cupy-of-tomorrow")
+    with pytest.raises(ValueError, match=r"backend='cupy-of-tomorrow' is unknown, expected one of"):
+        MLPClassifier().fit(X, Y)
+    MLPClassifier(backend="numpy", max_iter=1).fit(X, Y)
+
+
+@ignore_convergence
+def test_dtype_follows_the_input() -> None:
+    kinds = {np.float32: "float32", np.float64: "float64", np.uint8: "float64", np.int32: "float64"}
+    for kind, dtype in kinds.items():
+        model = MLPClassifier(max_iter=1).fit(DIGITS.X_train[:50].astype(kind), Y[:50])
+        assert model.coefs_[0].dtype == dtype
+
+
+@ignore_convergence
+def test_bytes_are_taken_at_face_value() -> None:
+    as_bytes, as_floats = DIGITS.X_train[:100], DIGITS.X_train[:100].astype(float)
+    models = [
+        MLPClassifier(max_iter=3, random_state=0).fit(x, Y[:100]) for x in (as_bytes, as_floats)
+    ]
+    np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
+
+
+@ignore_convergence
+def test_history_holds_training_and_validation() -> None:
+    model = MLPClassifier(max_iter=4, random_state=0)
+    model.fit(X[:300], Y[:300], X_val=X[300:], y_val=Y[300:])
+    assert set(model.history_) == {"loss", "accuracy", "val_loss", "val_accuracy", "epoch_s"}
+    assert {len(values) for values in model.history_.values()} == {4}
+    assert model.history_["val_accuracy"][-1] == pytest.approx(model.score(X[300:], Y[300:]))
+    regressor = MLPRegressor(max_iter=4).fit(X, Y, X_val=X, y_val=Y)
+    assert set(regressor.history_) == {"loss", "val_loss", "epoch_s"}
+
+
+@ignore_convergence
+def test_validation_data_teach_nothing() -> None:
+    alone = MLPClassifier(max_iter=3, random_state=0).fit(X, Y)
+    watched = MLPClassifier(max_iter=3, random_state=0).fit(X, Y, X_val=X[:50], y_val=Y[:50])
+    np.testing.assert_array_equal(alone.coefs_[0], watched.coefs_[0])
+
+
+@ignore_convergence
+def test_progress_bar_is_shown_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    MLPClassifier(max_iter=3, verbose=True).fit(X, Y)
+    shown = capsys.readouterr()
+    assert "3/3" in shown.err
+    assert "accuracy" in shown.err
+    assert shown.out == ""
+
+
+@ignore_convergence
+def test_pickle_clone_and_search() -> None:
+    model = MLPClassifier(max_iter=3, random_state=0).fit(X, Y)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert clone(MLPClassifier(backend=get_backend("numpy"))).backend is get_backend("numpy")
+    search = GridSearchCV(MLPClassifier(max_iter=2), {"alpha": [0.0, 1.0]}, cv=2).fit(X, Y)
+    assert search.best_params_["alpha"] in (0.0, 1.0)
+
+
+def test_divergence_names_the_epoch_and_keeps_the_last_weights() -> None:
+    # no ReLU: dead units would end the divergence
+    model = MLPRegressor((9,), "identity", solver="sgd", learning_rate_init=1e3, random_state=0)
+    message = r"diverged in epoch \d+ .*smaller learning rate than 1000"
+    with pytest.raises(DivergenceError, match=message):
+        model.fit(X, Y)
+    assert all(np.isfinite(np.asarray(W)).all() for W in model.coefs_)
+    assert len(model.loss_curve_) == model.n_iter_
+    assert model.predict(X).shape == Y.shape
+
+
+def test_ctrl_c_keeps_the_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(Trainer):
+        def run(self, X: Any, y: Any, orders: Any, on_epoch: Any = None) -> None:
+            def press(epoch: Epoch) -> None:
+                on_epoch(epoch)
+                if epoch.epoch == 2:
+                    raise KeyboardInterrupt
+
+            super().run(X, y, orders, press)
+
+    monkeypatch.setattr(base, "Trainer", Interrupted)
+    with pytest.warns(UserWarning, match="weights of epoch 2 are kept"):
+        model = MLPClassifier(random_state=0).fit(X, Y)
+    monkeypatch.undo()
+    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+        two = MLPClassifier(random_state=0, max_iter=2).fit(X, Y)
+    np.testing.assert_array_equal(model.coefs_[0], two.coefs_[0])
+
+
+BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"hidden_layer_sizes": (10, 0)},
+        r"hidden_layer_sizes=\(10, 0\) must hold sizes of at least 1",
+    ),
+    ({"activation": "sigmoid"}, r"'activation' parameter .* Got 'sigmoid'"),
+    ({"solver": "rmsprop"}, r"'solver' parameter .* Got 'rmsprop'"),
+    ({"alpha": -1.0}, r"'alpha' parameter .* Got -1.0"),
+    ({"batch_size": 0}, r"'batch_size' parameter .* Got 0"),
+    ({"learning_rate_init": 0.0}, r"'learning_rate_init' parameter .* Got 0.0"),
+    ({"max_iter": 0}, r"'max_iter' parameter .* Got 0"),
+    ({"momentum": 2}, r"'momentum' parameter .* Got 2"),
+    ({"dtype": "float16"}, r"'dtype' parameter .* Got 'float16'"),
+    ({"backend": "nunpy"}, r"backend='nunpy' is unknown, expected one of \['numpy', 'jax'"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+def test_bad_parameters(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**parameters).fit(X, Y)
+
+
+NAN = X.copy()
+NAN[3, 4] = np.nan
+BAD_DATA: list[tuple[Any, Any, str]] = [
+    (X[:0], Y[:0], "0 sample"),
+    (X, Y[:-1], "inconsistent numbers of samples"),
+    (NAN, Y, "NaN"),
+    (np.where(np.isnan(NAN), np.inf, NAN), Y, "infinity"),
+    (X[0], Y, "Expected 2D array"),
+    (X[None], Y, "dim 3"),
+    (X, np.where(Y > 4, np.nan, 1.0), "NaN"),
+    (X, X[:, 0] + 0.5, "Unknown label type"),
+]
+
+
+@pytest.mark.parametrize(("bad_X", "bad_y", "message"), BAD_DATA)
+def test_bad_data(bad_X: Any, bad_y: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier().fit(bad_X, bad_y)
+
+
+@ignore_convergence
+def test_bad_use() -> None:
+    model = MLPClassifier(max_iter=1)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    with pytest.raises(ValueError, match="give both, or neither"):
+        model.fit(X, Y, X_val=X)
+    with pytest.raises(ValueError, match=r"y_val has the labels \[11\]"):
+        model.fit(X, Y, X_val=X[:1], y_val=[11])
+    with pytest.raises(ValueError, match="63 features"):
+        model.fit(X, Y).predict(X[:, 1:])
+    with pytest.warns(UserWarning, match="batch_size=500 is more than the 400 samples"):
+        MLPClassifier(max_iter=1, batch_size=500).fit(X, Y)
+    if not backend_status("cupy").available:
+        with pytest.raises(BackendUnavailableError, match="backend 'cupy' is not available"):
+            MLPClassifier(backend="cupy").fit(X, Y)
+
+
+@ignore_convergence
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
+    [MLPClassifier(max_iter=50), MLPRegressor(max_iter=50)]
+)
+def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
+    check(estimator)
