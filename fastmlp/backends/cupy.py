@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any, cast
 
 import numpy as np
 
-from fastmlp.backends.record import Backend, BackendUnavailableError, python_scan, unchanged
+from fastmlp.backends.record import Backend, BackendUnavailableError, Function, python_scan
 from fastmlp.core.arrays import Array, Namespace
 
 
@@ -16,47 +17,55 @@ def create(device: str | None) -> Backend:
 
     number = _find_device(cupy, device)
 
+    def on_device(f: Function) -> Function:
+        """Make the device current: CuPy computes there, wherever the arrays lie."""
+
+        @wraps(f)
+        def call(*args: Any) -> Any:
+            with cupy.cuda.Device(number):
+                return f(*args)
+
+        return call
+
     def to_device(host: Any, dtype: str) -> Array:
-        with cupy.cuda.Device(number):
-            return cast(Array, cupy.asarray(np.asarray(host, dtype=dtype)))
+        return cast(Array, cupy.asarray(np.asarray(host, dtype=dtype)))
 
     def sync(tree: Any) -> None:
-        with cupy.cuda.Device(number):
-            cupy.cuda.get_current_stream().synchronize()
+        cupy.cuda.get_current_stream().synchronize()
 
     xp = cast(Namespace, cupy)
     return Backend(
         name="cupy",
         device=f"cuda:{number}",
         xp=xp,
-        jit=unchanged,
+        jit=on_device,
         scan=python_scan(xp),
-        to_device=to_device,
-        to_host=cupy.asnumpy,
-        sync=sync,
+        to_device=on_device(to_device),
+        to_host=on_device(cupy.asnumpy),
+        sync=on_device(sync),
     )
 
 
 def _find_device(cupy: Any, device: str | None) -> int:
     kind, _, index = (device or "cuda").partition(":")
+    number = int(index or 0) if index.isdecimal() or not index else -1
     try:
         count = cupy.cuda.runtime.getDeviceCount()
-        number = int(index or 0)
-        if kind != "cuda" or not 0 <= number < count:
-            raise BackendUnavailableError(
-                "cupy",
-                f"device={device!r} is not one of its devices here, expected 'cuda' or "
-                f"'cuda:0' ... 'cuda:{count - 1}'",
-                "Leave device out",
-            )
-        with cupy.cuda.Device(number):
-            cupy.zeros(1).sum()  # CuPy imports without a GPU and fails at first use
-    except BackendUnavailableError:
-        raise
+        if kind == "cuda" and 0 <= number < count:
+            # CuPy imports without a GPU and fails at first use: try a kernel and a product
+            with cupy.cuda.Device(number):
+                ones = cupy.ones((2, 2))
+                float(((ones + 1.0) @ ones).sum())
+            return number
     except Exception as error:
         raise BackendUnavailableError(
             "cupy",
             f"no usable CUDA device ({type(error).__name__}: {error})",
             "It needs an NVIDIA GPU with its driver, and the CuPy built for it",
         ) from error
-    return number
+    raise BackendUnavailableError(
+        "cupy",
+        f"device={device!r} is not one of its devices here, expected 'cuda' or "
+        f"'cuda:0' to 'cuda:{count - 1}'",
+        "Leave device out",
+    )

@@ -88,8 +88,3 @@ def python_scan(xp: Namespace) -> Callable[[Body, Any, Array], tuple[Any, tuple[
         return carry, tuple(xp.stack(column) for column in zip(*ys, strict=True))
 
     return scan
-
-
-def unchanged(f: Function) -> Function:
-    """Return f: the jit of a library that has none."""
-    return f

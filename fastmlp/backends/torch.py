@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,13 @@ def create(device: str | None) -> Backend:
     import torch
 
     chosen = _find_device(torch, device)
-    xp = cast(Namespace, _namespace())
+    compat = _namespace()
+
+    def maximum(x: Any, y: Any, /) -> Any:
+        # array-api-compat refuses numbers before 1.16 and copies them to the device since
+        return torch.clamp(x, min=y) if isinstance(y, float) else compat.maximum(x, y)
+
+    xp = cast(Namespace, SimpleNamespace(**{**vars(compat), "maximum": maximum}))
 
     def to_device(host: Any, dtype: str) -> Array:
         # a copy: tensors cannot be read-only, NumPy arrays can

@@ -13,6 +13,7 @@ from fastmlp.core.network import Layer, Params, backprop, check_params, forward
 from fastmlp.core.optimizers import Optimizer, adam, gradient_descent, momentum, nesterov
 from fastmlp.core.regularization import l2_penalty
 from fastmlp.core.step import Carry, Recipe, evaluate, predict, prepare, step
+from fastmlp.core.tree import tree_map
 
 __all__ = [
     "ACTIVATIONS",
@@ -38,4 +39,5 @@ __all__ = [
     "predict",
     "prepare",
     "step",
+    "tree_map",
 ]

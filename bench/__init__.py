@@ -1,0 +1,1 @@
+"""Benchmarks and protocols; run from the repository root, never installed."""

@@ -1,0 +1,143 @@
+"""Part "card": what machine this is. Asks, and changes nothing; a question may go unanswered."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import fastmlp
+from bench.gpu.settings import Row, Settings
+
+ROOT = Path(__file__).parents[2]
+GPU_FIELDS = (
+    *("name", "uuid", "pci.bus_id", "driver_version", "compute_cap", "memory.total", "memory.used"),
+    *("clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem", "power.draw", "power.limit"),
+    *("temperature.gpu", "pstate", "persistence_mode", "ecc.mode.current", "mig.mode.current"),
+)
+STATE_FIELDS = ("clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
+PACKAGES = ("numpy", "cupy", "jax", "jaxlib", "torch", "scikit-learn", "array-api-compat")
+# Only named where they are installed.
+CUDA_PACKAGES = (
+    *("cupy-cuda13x", "cupy-cuda12x", "jax-cuda13-plugin", "jax-cuda12-plugin"),
+    *("nvidia-cublas", "nvidia-cublas-cu12", "nvidia-cuda-runtime", "nvidia-cuda-runtime-cu12"),
+)
+VARIABLES = (
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "NVIDIA_TF32_OVERRIDE"),
+    *("XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_PYTHON_CLIENT_MEM_FRACTION"),
+    *("JAX_PLATFORMS", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION"),
+    *("CUPY_TF32", "CUPY_ACCELERATORS", "CUPY_ENABLE_UMP"),
+    *("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "PYTORCH_CUDA_ALLOC_CONF"),
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+)
+
+
+def run(settings: Settings) -> Iterator[Row]:
+    """One row per question; together they are the file's ``card``."""
+    yield {"machine": _machine()}
+    yield {"versions": _versions()}
+    yield {"env": {name: os.environ.get(name) for name in VARIABLES}}
+    yield {"git": _git()}
+    yield {"cuda": _cuda_driver()}
+    yield {"gpus": query_gpus(GPU_FIELDS)}
+
+
+def has_gpu(card: Row) -> bool:
+    """Tell whether a CUDA program finds a device; the tool's list where the driver says nothing."""
+    devices = card.get("cuda", {}).get("devices")
+    return bool(card.get("gpus")) if devices is None else devices > 0
+
+
+def query_gpus(fields: Sequence[str]) -> list[Row]:
+    """Ask nvidia-smi, field by field where an older one does not know them all."""
+    answers = _nvidia_smi(fields)
+    if answers is not None:
+        return [dict(zip(fields, answer, strict=True)) for answer in answers]
+    gpus: list[Row] = []
+    for field in fields:
+        answers = _nvidia_smi((field,)) or []
+        gpus += [{} for _ in range(len(answers) - len(gpus))]
+        for gpu, answer in zip(gpus, answers, strict=False):
+            gpu[field] = answer[0]
+    return gpus
+
+
+def _nvidia_smi(fields: Sequence[str]) -> list[list[str | None]] | None:
+    """Return the values of each GPU, or None where the question is refused."""
+    output = _output("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
+    if output is None:
+        return None
+    rows = [[value.strip() for value in line.split(",")] for line in output.splitlines() if line]
+    if any(len(row) != len(fields) for row in rows):
+        return None
+    return [[None if value.startswith("[") else value for value in row] for row in rows]
+
+
+def _cuda_driver() -> Row:
+    """Ask the driver's own library, as CUDA programs do: it heeds CUDA_VISIBLE_DEVICES."""
+    answer: Row = {"driver_cuda": None, "devices": None, "error": None}
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return answer | {"error": "there is no libcuda.so.1"}
+    number = ctypes.c_int()
+    if cuda.cuDriverGetVersion(ctypes.byref(number)) == 0:
+        answer["driver_cuda"] = f"{number.value // 1000}.{number.value % 1000 // 10}"
+    status = cuda.cuInit(0)
+    if status == 0:
+        status = cuda.cuDeviceGetCount(ctypes.byref(number))
+    if status != 0:
+        return answer | {"devices": 0, "error": f"the driver answers with status {status}"}
+    return answer | {"devices": number.value}
+
+
+def _machine() -> Row:
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": platform.platform(),
+    }
+
+
+def _cpu_model() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _versions() -> Row:
+    found = {name: _version(name) for name in (*PACKAGES, *CUDA_PACKAGES)}
+    listed = {name: v for name, v in found.items() if v or name in PACKAGES}
+    return {"python": platform.python_version(), "fastmlp": fastmlp.__version__} | listed
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git() -> Row:
+    changes = _output("git", "status", "--porcelain")
+    return {
+        "commit": (_output("git", "rev-parse", "HEAD") or "").strip() or None,
+        "changed": None if changes is None else bool(changes),
+    }
+
+
+def _output(*command: str) -> str | None:
+    """Return what a command prints, or None: it is missing, fails or takes too long."""
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

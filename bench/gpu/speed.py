@@ -1,0 +1,114 @@
+"""Part "speed": seconds of an epoch and of a step, the first epoch apart.
+
+An epoch is the backend's own program over data that lie on the device; the clock is read when
+the device has finished, before and after. Medians and quartiles, and as many epochs as fit.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bench.gpu.card import STATE_FIELDS, query_gpus
+from bench.gpu.problems import PROBLEMS, Problem, generated_images, mlp_recipe
+from bench.gpu.settings import Row, Settings, open_backend, where
+from fastmlp.backends import Backend
+from fastmlp.core import gradient_descent
+from fastmlp.training import Trainer, draw_params, epoch_order, one_hot, programs
+
+DTYPE, LEARNING_RATE, SEED = "float32", 0.1, 0
+LEAST_EPOCHS, MOST_EPOCHS, ORDERS = 5, 200, 3
+QUICK = ("s", "gd")
+
+
+def run(settings: Settings) -> Iterator[Row]:
+    """Time each problem; one row for each."""
+    backend = open_backend(settings)
+    on_gpu = backend.device != "cpu"
+    share_s = 4.0 if on_gpu and not settings.quick else 1.0
+    for problem in PROBLEMS:
+        if problem.name in QUICK or not settings.quick:
+            row = _measure(backend, problem, share_s)
+            state = query_gpus(STATE_FIELDS) if on_gpu else []  # while it is still warm
+            yield {**row, "gpu_state": state}
+
+
+def _measure(backend: Backend, problem: Problem, share_s: float) -> Row:
+    n_steps, batch_size = problem.shape(backend.device)
+    n = n_steps * batch_size
+    images, labels = generated_images(n, SEED)
+    recipe = mlp_recipe(problem.layer_sizes, gradient_descent())
+    trainer = Trainer(
+        backend,
+        recipe,
+        draw_params(problem.layer_sizes, SEED),
+        learning_rate=LEARNING_RATE,
+        batch_size=batch_size,
+        dtype=DTYPE,
+    )
+    data = backend.to_device(images, "uint8"), backend.to_device(one_hot(labels, 10), DTYPE)
+    orders = [
+        backend.to_device(epoch_order(n, SEED, epoch).reshape(n_steps, batch_size), "int32")
+        for epoch in range(1, ORDERS + 1)
+    ]
+    epoch, carry = programs(backend, recipe).epoch, trainer.carry
+    times_s: list[float] = []
+    size: Any = None
+    backend.sync((data, orders, carry))
+    while not _enough(times_s, share_s):
+        started = time.perf_counter()
+        carry, values, size = epoch(carry, data, orders[len(times_s) % ORDERS])
+        backend.sync((carry, values, size))
+        times_s.append(time.perf_counter() - started)
+    first_s, *epochs_s = times_s
+    epoch_s = _quartiles(epochs_s)
+    finite = math.isfinite(float(backend.to_host(size)))  # sum |W|
+    return {
+        **where(backend),
+        "problem": problem.name,
+        "layer_sizes": problem.layer_sizes,
+        "batch_size": batch_size,
+        "steps_per_epoch": n_steps,
+        "dtype": DTYPE,
+        "first_epoch_s": first_s,
+        "epochs": len(epochs_s),
+        "epoch_s": epoch_s,
+        "step_us": {name: 1e6 * seconds / n_steps for name, seconds in epoch_s.items()},
+        "samples_per_s": n / epoch_s["median"],
+        "memory_bytes": _memory_bytes(backend),
+        "ok": finite,
+    }
+
+
+def _enough(times_s: list[float], share_s: float) -> bool:
+    """At least five epochs after the first, then until the share of time is used up."""
+    n, used_s = len(times_s) - 1, math.fsum(times_s[1:])
+    return n >= LEAST_EPOCHS and (used_s >= share_s or n >= MOST_EPOCHS)
+
+
+def _quartiles(times_s: list[float]) -> dict[str, float]:
+    q1, median, q3 = statistics.quantiles(times_s, n=4, method="inclusive")
+    return {"q1": q1, "median": median, "q3": q3}
+
+
+def _memory_bytes(backend: Backend) -> Row:
+    """Peak of this process so far, by each library's own account; the host's in any case."""
+    peak: int | None = None
+    if backend.name == "cupy":
+        import cupy
+
+        peak = cupy.get_default_memory_pool().total_bytes()  # held, which never shrinks here
+    elif backend.device != "cpu" and backend.name == "torch":
+        import torch
+
+        peak = torch.cuda.max_memory_allocated()
+    elif backend.device != "cpu" and backend.name == "jax":
+        import jax
+
+        peak = (jax.devices("gpu")[0].memory_stats() or {}).get("peak_bytes_in_use")
+    host = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB on Linux
+    return {"device_peak": peak, "host_peak": host}
