@@ -55,8 +55,9 @@ def create(device: str | None) -> Backend:
 def _find_device(jax: Any, device: str | None) -> Any:
     platform, _, index = (device or "").partition(":")
     try:
-        devices = jax.devices(platform or None)
-        return devices[int(index or 0)]
+        if index and not index.isdecimal():
+            raise ValueError(index)
+        return jax.devices(platform or None)[int(index or 0)]
     except (RuntimeError, IndexError, ValueError):
         known = sorted({d.platform for d in jax.devices()} | {"cpu"})
         raise BackendUnavailableError(

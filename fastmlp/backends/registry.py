@@ -74,7 +74,6 @@ def backend_names() -> tuple[str, ...]:
     return (*BUILT_IN, *(name for name in plugins if name not in BUILT_IN))
 
 
-@cache
 def get_backend(name: str, device: str | None = None) -> Backend:
     """Make the backend of that name; the same record for the same arguments.
 
@@ -97,13 +96,20 @@ def get_backend(name: str, device: str | None = None) -> Backend:
     >>> get_backend("numpy").device
     'cpu'
     """
+    return _make(name, device)
+
+
+@cache
+def _make(name: str, device: str | None) -> Backend:
     source = _source(name)
     try:
-        return source.load()(device)
-    except ImportError as error:
+        backend = source.load()(device)
+    except (ImportError, AttributeError) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == source.library
         reason = "not installed" if missing else f"cannot be imported ({error})"
         raise BackendUnavailableError(name, reason, source.hint) from error
+    # one record for None, "cpu" and "cpu:0": programs are compiled per record
+    return backend if device == backend.device else _make(name, backend.device)
 
 
 def resolve_backend(

@@ -56,8 +56,7 @@ def _namespace() -> Any:
 
 def _find_device(torch: Any, device: str | None) -> Any:
     try:
-        chosen = torch.device(device or "cpu")
-        torch.zeros(1, device=chosen)
+        return torch.zeros(1, device=device or "cpu").device  # "cuda" becomes "cuda:0"
     except (RuntimeError, AssertionError) as error:
         raise BackendUnavailableError(
             "torch",
@@ -65,4 +64,3 @@ def _find_device(torch: Any, device: str | None) -> Any:
             "expected 'cpu', 'cuda', 'cuda:0' or 'mps'",
             "Leave device out, or install the PyTorch build for it",
         ) from None
-    return chosen

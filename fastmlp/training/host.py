@@ -49,7 +49,7 @@ def draw_params(
             f"layer_sizes={tuple(layer_sizes)} must hold at least the number of features and of "
             "outputs, each at least 1."
         )
-    rng = np.random.default_rng((random, 0)) if isinstance(random, int) else random
+    rng = _stream(random, 0) if isinstance(random, int) else random
     layers = []
     for n_in, n_out in pairwise(layer_sizes):
         bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))
@@ -71,7 +71,12 @@ def epoch_order(n_samples: int, seed: int, epoch: int) -> NDArray[np.int32]:
     """
     if epoch < 1:
         raise ValueError(f"epoch={epoch} must be at least 1: epochs are counted from 1.")
-    return np.random.default_rng((seed, epoch)).permutation(n_samples).astype(np.int32)
+    return _stream(seed, epoch).permutation(n_samples).astype(np.int32)
+
+
+def _stream(seed: int, number: int) -> np.random.Generator:
+    """Streams of a seed: 0 draws the weights, each epoch has its own, default_rng(seed) none."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
 
 
 def one_hot(labels: ArrayLike, n_classes: int) -> NDArray[np.uint8]:
