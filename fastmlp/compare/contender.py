@@ -46,7 +46,6 @@ class Contender:
         ready = self._hear("ready")
         if ready:
             self.run.device, self.run.version = ready["device"], ready["version"]
-            self.run.energy = {"reason": ready["energy_reason"]} if ready["energy_reason"] else {}
 
     def train_epoch(self) -> None:
         """Let the child train one epoch, and add it to the run."""
@@ -112,8 +111,9 @@ class Contender:
 
         steady, first = energy["steady"], energy["first_epoch"]
         if steady is None or steady["energy_j"] is None:
+            self.run.energy = {"reason": energy["reason"] or "the tracker gave no result"}
             return
-        epoch_j = steady["energy_j"] / energy["steady_epochs"]
+        epoch_j = steady["energy_j"] / energy["epochs"]
         own = first["cpu_j"] is not None and first["wall_s"] >= FIRST_WINDOW_S
         first_epoch_j = first["energy_j"] if own else epoch_j
         self.run.energy_j = first_epoch_j + (self._epochs - 1) * epoch_j
@@ -122,7 +122,7 @@ class Contender:
         self.run.energy = {
             "first_epoch_j": first_epoch_j,
             "epoch_j": epoch_j,
-            "window_epochs": energy["steady_epochs"],
+            "window_epochs": energy["epochs"],
             "window": steady,
             "explain": steady["explain"],
         }

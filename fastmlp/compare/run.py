@@ -49,10 +49,11 @@ def compare(config: Config, show: Show = lambda name, done, total: None) -> Resu
         contenders += [Contender(name, config) for name in config.contenders]
         for contender in contenders:
             contender.get_ready()
-            if contender.run.status == "unavailable" and not contender.alive and config.backends:
-                run = contender.run
+            run = contender.run
+            if contender.alive:
+                show(run.backend, 0, config.epochs)
+            elif run.status == "unavailable" and config.backends:
                 raise BackendUnavailableError(run.backend, run.reason, run.hint)
-            show(contender.run.backend, 0, config.epochs)
         for epoch in range(1, config.epochs + 1):
             for contender in contenders:
                 if contender.alive:

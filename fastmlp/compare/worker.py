@@ -19,7 +19,16 @@ from fastmlp import core, data
 from fastmlp.backends import BackendUnavailableError, backend_status, get_backend
 from fastmlp.compare.config import REFERENCE, Config
 from fastmlp.energy import EnergyMeter, EnergyWindow
-from fastmlp.training import Epoch, OnEpoch, Trainer, draw_params, epoch_order, one_hot
+from fastmlp.training import (
+    DivergenceError,
+    Epoch,
+    OnEpoch,
+    Trainer,
+    TrainerLike,
+    draw_params,
+    epoch_order,
+    one_hot,
+)
 
 ENERGY_WINDOW_S = 2.0  # process times tick every 10 ms: 0.5 % of it
 
@@ -64,7 +73,7 @@ def main() -> None:
 
 def serve(name: str, config: Config, line: Line) -> None:
     """Train config.epochs epochs in turns, then once more under the energy meter."""
-    make_trainer, device, version = contender(name, config)
+    make_trainer, version = contender(name, config)
     dataset = data.load(config.dataset, config.data_dir)
     y_train = one_hot(dataset.y_train, dataset.n_classes)
     y_test = one_hot(dataset.y_test, dataset.n_classes)
@@ -80,7 +89,7 @@ def serve(name: str, config: Config, line: Line) -> None:
     )
     trainer = make_trainer(recipe, params)
     meter = Meter()
-    line.tell("ready", device=device, version=version, energy_reason=meter.reason)
+    line.tell("ready", device=trainer.device, version=version)
 
     times: list[float] = []
     readings: list[dict[str, Any] | None] = []
@@ -105,12 +114,17 @@ def serve(name: str, config: Config, line: Line) -> None:
     line.wait()
     more = max(1, math.ceil(ENERGY_WINDOW_S / statistics.median(times[1:] or times)))
     meter.open()
-    train(range(config.epochs + 1, config.epochs + 1 + more), None)
-    line.tell("energy", first_epoch=readings[0], steady=meter.close(), steady_epochs=more)
+    reason = meter.reason
+    try:
+        train(range(config.epochs + 1, config.epochs + 1 + more), None)
+    except DivergenceError as error:  # after the epochs that were asked for, which stand
+        reason = str(error)
+    steady = meter.close() if not reason else None
+    line.tell("energy", first_epoch=readings[0], steady=steady, epochs=more, reason=reason)
 
 
-def contender(name: str, config: Config) -> tuple[Callable[..., Any], str, str]:
-    """How to make the trainer of a contender, its device and its version."""
+def contender(name: str, config: Config) -> tuple[Callable[..., TrainerLike], str]:
+    """How to make the trainer of a contender, and the version of its library."""
     settings: dict[str, Any] = {
         "learning_rate": config.learning_rate,
         "batch_size": config.batch_size,
@@ -122,10 +136,10 @@ def contender(name: str, config: Config) -> tuple[Callable[..., Any], str, str]:
         status = reference_status()
         if not status.available:
             raise BackendUnavailableError(name, status.reason, status.hint)
-        return partial(KerasTrainer, **settings), status.device, status.version
+        return partial(KerasTrainer, **settings), status.version
     backend = get_backend(name)
     status = backend_status(name)
-    return partial(Trainer, backend, **settings), status.device, status.version
+    return partial(Trainer, backend, **settings), status.version
 
 
 class Meter:

@@ -20,7 +20,7 @@ from fastmlp.core import optimizers as opt
 from fastmlp.estimators.arrays import as_host
 from fastmlp.estimators.parameters import CONSTRAINTS
 from fastmlp.estimators.progress import progress_bar
-from fastmlp.training import Epoch, Trainer, draw_params
+from fastmlp.training import Epoch, Trainer, TrainerLike, draw_params
 
 X_DTYPES = (np.float64, np.float32, np.uint8)  # others become the first
 
@@ -171,7 +171,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     def _trainer_of(
         self, backend: Backend, recipe: Recipe, params: Params, batch_size: int, dtype: str
-    ) -> Trainer:
+    ) -> TrainerLike:
         return Trainer(
             backend,
             recipe,
@@ -236,7 +236,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             best = min(best, loss)
         return stalled > self.n_iter_no_change
 
-    def _keep(self, trainer: Trainer, history: dict[str, list[float]], n: int) -> None:
+    def _keep(self, trainer: TrainerLike, history: dict[str, list[float]], n: int) -> None:
         params = trainer.params()
         self.coefs_ = [layer.W for layer in params]
         self.intercepts_ = [layer.b for layer in params]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastmlp.training.host import draw_params, epoch_order, one_hot
 from fastmlp.training.programs import Programs, programs
-from fastmlp.training.trainer import DivergenceError, Epoch, OnEpoch, Trainer
+from fastmlp.training.trainer import DivergenceError, Epoch, OnEpoch, Trainer, TrainerLike
 
 __all__ = [
     "DivergenceError",
@@ -12,6 +12,7 @@ __all__ = [
     "OnEpoch",
     "Programs",
     "Trainer",
+    "TrainerLike",
     "draw_params",
     "epoch_order",
     "one_hot",

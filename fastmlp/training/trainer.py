@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,24 @@ OnEpoch: TypeAlias = Callable[[Epoch], bool | None]
 
 class DivergenceError(FloatingPointError):
     """The loss or a weight is no longer finite; the trainer keeps the epoch before."""
+
+
+class TrainerLike(Protocol):
+    """What estimators and comparisons ask of a trainer: `Trainer`, or the reference's."""
+
+    device: str
+    epoch: int
+
+    def run(  # noqa: D102
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        orders: Iterable[NDArray[np.int32]],
+        on_epoch: OnEpoch | None = None,
+    ) -> None: ...
+    def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]: ...  # noqa: D102
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]: ...  # noqa: D102
+    def params(self) -> Params: ...  # noqa: D102
 
 
 class Trainer:
@@ -84,6 +102,7 @@ class Trainer:
         state = recipe.optimizer.init(xp, params)
         host = Carry(params, state, xp.asarray(learning_rate), xp.asarray(0.0))
         self.carry: Carry = backend.place(host, dtype)
+        self.device = backend.device
         self.epoch = 0  # complete ones, the carry is the last one's
 
     def run(
