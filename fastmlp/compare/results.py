@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -64,7 +64,7 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Read a results.json of this schema version.
+        """Read a results.json of this schema version; fields that are new to us are left out.
 
         Raises
         ------
@@ -72,14 +72,20 @@ class Results:
             The file is not JSON, or of another schema version.
         """
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            version = fields["schema_version"]
+            values = json.loads(path.read_text(encoding="utf-8"))
+            version = values["schema_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a results.json of fastmlp ({error}).") from error
         if version != SCHEMA_VERSION:
             raise ValueError(
                 f"{path} has schema_version {version}, expected {SCHEMA_VERSION}: read it with the "
-                f"fastmlp that wrote it ({fields.get('fastmlp_version', 'unknown')})."
+                f"fastmlp that wrote it ({values.get('fastmlp_version', 'unknown')})."
             )
-        runs = [Run(**run) for run in fields.pop("runs")]
-        return cls(**fields, runs=runs)
+        values["runs"] = [_known(Run, run) for run in values["runs"]]
+        results: Results = _known(cls, values)
+        return results
+
+
+def _known(record: type[Any], values: dict[str, Any]) -> Any:
+    names = {field.name for field in fields(record)}
+    return record(**{name: value for name, value in values.items() if name in names})

@@ -1,0 +1,135 @@
+"""What a comparison was run under, in sentences."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastmlp.compare.cells import ABSENT, reference_name, shown_runs, significant
+from fastmlp.compare.results import Results
+
+GIB = 2**30
+NAMES = {
+    "cpu": "CPU",
+    "gpu": "GPU",
+    "os": "operating system",
+    "memory_bytes": "memory",
+    "n_train": "training images",
+    "n_test": "test images",
+    "n_features": "inputs",
+    "n_classes": "classes",
+}
+
+
+def layers(config: dict[str, Any]) -> str:
+    """Sizes of the layers, input first.
+
+    Examples
+    --------
+    >>> layers({"n_features": 784, "hidden": [128, 64], "n_classes": 10})
+    '784-128-64-10'
+    """
+    sizes = [config.get("n_features"), *config.get("hidden", []), config.get("n_classes")]
+    return "-".join("?" if size is None else str(size) for size in sizes)
+
+
+def conditions(results: Results) -> str:
+    """Data, network, training and grid in one line."""
+    config = results.config
+    parts = [
+        f"{config.get('dataset')} ({_n(config, 'n_train')} training, {_n(config, 'n_test')} test)",
+        f"network {layers(config)} {config.get('activation', '')}".rstrip(),
+        f"batch {config.get('batch_size')}",
+        f"learning rate {config.get('learning_rate')}",
+        f"{config.get('epochs')} epoch{'' if config.get('epochs') == 1 else 's'}",
+        f"seed {config.get('seed')}",
+        str(config.get("dtype")),
+        f"{config.get('threads')} threads",
+        f"grid {grid(config)}",
+    ]
+    return ", ".join(part for part in parts if not part.endswith("None"))
+
+
+def grid(config: dict[str, Any]) -> str:
+    """Zone and carbon intensity of the electricity grid.
+
+    Examples
+    --------
+    >>> grid({"grid": {"zone": "FRA", "g_per_kwh": 56.04, "year": 2023}})
+    'FRA at 56.0 g CO2e/kWh (2023)'
+    """
+    zone = config.get("grid") or {}
+    if zone.get("g_per_kwh") is None:
+        return f"{zone.get('zone', 'not given')} of unknown carbon intensity"
+    year = f" ({zone['year']})" if zone.get("year") else ""
+    return f"{zone.get('zone')} at {significant(zone['g_per_kwh'])} g CO2e/kWh{year}"
+
+
+def steady_note(results: Results) -> str:
+    """Which epochs the times are about, and what they are related to."""
+    reference = reference_name(results)
+    related = "No reference has a speed to relate to."
+    if reference:
+        related = f"vs {reference}: samples/s over those of {reference}."
+    return f"Epoch: median, the first call (epoch 1, with compiling) left out. {related}"
+
+
+def energy_notes(results: Results) -> list[str]:
+    """What the joules are made of: a sentence for each way in which they were obtained."""
+    notes: dict[str, str] = {}
+    for run in shown_runs(results):
+        window = run.energy.get("window", run.energy)
+        made_of = json.dumps([window.get("source"), window.get("method")], sort_keys=True)
+        if run.energy_j is not None and run.energy.get("explain"):
+            notes.setdefault(
+                made_of, f"Energy, steady window of {run.backend}: {run.energy['explain']}"
+            )
+        elif run.energy_j is None and run.status == "ok":
+            why = run.energy.get("reason") or run.energy.get("explain") or "nothing was read."
+            notes.setdefault(why, f"No energy of {run.backend}: {why}")
+    return list(notes.values())
+
+
+def cards(results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Machine, versions and configuration as titled lists of names and values."""
+    machine, config = dict(results.machine), dict(results.config)
+    versions = machine.pop("versions", {})
+    zone = config.pop("grid", None) or {}
+    config["grid"] = ", ".join(filter(None, (grid(results.config), zone.get("source"))))
+    return [
+        ("Machine", _card(machine)),
+        ("Versions", _card(versions)),
+        ("Configuration", _card(config)),
+    ]
+
+
+def value_text(name: str, value: Any) -> str:
+    """Write any JSON value for people.
+
+    Examples
+    --------
+    >>> value_text("memory_bytes", 25e9), value_text("gpu", []), value_text("hidden", [128, 64])
+    ('23.3 GiB', 'none', '128, 64')
+    """
+    if value is None or value == "":
+        return ABSENT
+    if name.endswith("_bytes"):
+        return f"{significant(value / GIB)} GiB"
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key.replace('_', ' ')} {value_text(key, v)}" for key, v in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return ", ".join(value_text(name, item) for item in value) or "none"
+    return str(value)
+
+
+def _card(fields: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (NAMES.get(name, name.replace("_", " ")), value_text(name, value))
+        for name, value in fields.items()
+    ]
+
+
+def _n(config: dict[str, Any], name: str) -> str:
+    return f"{config[name]:,}" if name in config else "?"
