@@ -3,6 +3,8 @@
 CodeCarbon is the only engine and is imported when an `EnergyMeter` is constructed, not before:
 ``pip install 'fastmlp[energy]'``.
 
+::
+
     meter = EnergyMeter()
     with meter.window() as window:
         work()
