@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from fastmlp.core.network import Layer, Params
 
 def draw_params(
     layer_sizes: Sequence[int],
-    random: int | np.random.Generator | np.random.RandomState,
+    random: int | np.integer[Any] | np.random.Generator | np.random.RandomState,
     *,
     activation: str = "relu",
 ) -> Params:
@@ -49,7 +49,7 @@ def draw_params(
             f"layer_sizes={tuple(layer_sizes)} must hold at least the number of features and of "
             "outputs, each at least 1."
         )
-    rng = _stream(random, 0) if isinstance(random, int) else random
+    rng = _stream(int(random), 0) if isinstance(random, int | np.integer) else random
     layers = []
     for n_in, n_out in pairwise(layer_sizes):
         bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))

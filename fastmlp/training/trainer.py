@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.backends.record import Backend
-from fastmlp.core.network import Params, check_params
+from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
+from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
 from fastmlp.training.programs import programs
 
 BLOCK = 4096  # rows whose activations predict and evaluate hold at a time
@@ -92,10 +93,7 @@ class Trainer:
         batch_size: int,
         dtype: str,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} must be at least 1.")
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype={dtype!r} must be 'float32' or 'float64'.")
+        check_settings(recipe, params, batch_size, dtype)
         self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
         self.learning_rate = learning_rate
         xp: Any = np  # the host's
@@ -129,9 +127,10 @@ class Trainer:
         DivergenceError
             Names the epoch; ``carry`` stays that of the epoch before.
         """
-        check_params(self.carry.params, X.shape[1])
+        check_targets(self.carry.params, X, y)
         data = self._place(X), self.backend.to_device(y, self.dtype)
         for order in orders:
+            check_order(order, X.shape[0])
             started = time.perf_counter()
             carry, values = self._run_epoch(data, order)
             epoch_s = time.perf_counter() - started
@@ -160,6 +159,7 @@ class Trainer:
 
     def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         """Loss without penalty, and metrics: means over all rows of X."""
+        check_targets(self.carry.params, X, y)
         evaluate = programs(self.backend, self.recipe).evaluate
         total = np.zeros(1)
         for rows in _blocks(X.shape[0]):
@@ -170,6 +170,7 @@ class Trainer:
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Outputs (n, n_outputs): probabilities, or values of a regression."""
+        check_rows(self.carry.params, X)
         predict = programs(self.backend, self.recipe).predict
         return np.concatenate(
             [

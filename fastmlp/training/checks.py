@@ -1,0 +1,50 @@
+"""Checks of what is handed to a trainer, made once, at its edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.core.network import Params, check_params
+from fastmlp.core.step import Recipe
+
+
+def check_settings(recipe: Recipe, params: Params, batch_size: int, dtype: str) -> None:
+    """Raise ValueError unless recipe and params fit, and batch_size and dtype are possible."""
+    if len(recipe.hidden) != len(params) - 1:
+        raise ValueError(
+            f"recipe.hidden has {len(recipe.hidden)} activations, expected {len(params) - 1}: one "
+            f"for each but the last of the {len(params)} layers in params."
+        )
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype={dtype!r} must be 'float32' or 'float64'.")
+
+
+def check_rows(params: Params, X: NDArray[Any]) -> None:
+    """Raise ValueError unless X (n, n_features) has a row, and a column per input of params."""
+    if X.ndim != 2 or X.shape[0] == 0:
+        raise ValueError(f"X has shape {X.shape}, expected (n, n_features) with n at least 1.")
+    check_params(params, X.shape[1])
+
+
+def check_targets(params: Params, X: NDArray[Any], y: NDArray[Any]) -> None:
+    """Raise ValueError unless y has a row per row of X and a column per output of params."""
+    check_rows(params, X)
+    expected = X.shape[0], params[-1].W.shape[1]
+    if y.shape != expected:
+        raise ValueError(
+            f"y has shape {y.shape}, expected {expected}: one row per row of X, one column per "
+            "output of the network."
+        )
+
+
+def check_order(order: NDArray[np.int32], n: int) -> None:
+    """Raise ValueError unless order holds row numbers below n: others differ by device."""
+    if order.ndim != 1 or order.size == 0 or order.min() < 0 or order.max() >= n:
+        raise ValueError(
+            f"an order of shape {order.shape} must hold row numbers from 0 to {n - 1}, one or more."
+        )
