@@ -1,0 +1,44 @@
+"""The reference behind the faces of the estimators."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("tensorflow")
+
+import fastmlp
+from fastmlp import reference
+from fastmlp.data import load_digits
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+DIGITS = load_digits()
+X, Y = DIGITS.X_train[:300] / 16.0, DIGITS.y_train[:300]
+
+
+@pytest.mark.parametrize("hidden", [(), (20,), (20, 10)])
+def test_classifier_learns_as_ours(hidden: tuple[int, ...]) -> None:
+    # tanh has no kink: a rounding cannot switch a unit on or off
+    choices: dict[str, Any] = {"activation": "tanh", "max_iter": 5, "random_state": 0}
+    choices |= {"solver": "sgd", "learning_rate_init": 0.2, "batch_size": 32, "dtype": "float32"}
+    ours = fastmlp.MLPClassifier(hidden, **choices).fit(X, Y, X_val=X[:50], y_val=Y[:50])
+    theirs = reference.MLPClassifier(hidden, **choices).fit(X, Y, X_val=X[:50], y_val=Y[:50])
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(theirs.history_[name], ours.history_[name], rtol=1e-5)
+    np.testing.assert_array_equal(theirs.predict(X), ours.predict(X))
+    assert theirs.score(X, Y) == ours.score(X, Y) > 0.3
+    again = pickle.loads(pickle.dumps(theirs))
+    np.testing.assert_allclose(again.predict_proba(X), theirs.predict_proba(X), rtol=1e-6)
+
+
+def test_regressor_learns_as_ours() -> None:
+    choices: dict[str, Any] = {"activation": "tanh", "max_iter": 5, "random_state": 0}
+    ours = fastmlp.MLPRegressor((20,), **choices).fit(X, Y)
+    theirs = reference.MLPRegressor((20,), **choices).fit(X, Y)
+    np.testing.assert_allclose(theirs.predict(X), ours.predict(X), rtol=1e-9)
