@@ -24,7 +24,7 @@ def machine_card(libraries: dict[str, str]) -> dict[str, Any]:
         "cores": cores(),
         "memory_bytes": memory_bytes(),
         "gpu": gpu_models(),
-        "os": platform.platform(),
+        "os": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions,
     }
