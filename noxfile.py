@@ -35,7 +35,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types: ``nox -s types``."""
-    session.install(".", "nox", *groups("types"))
+    session.install(".[report]", *groups("types"))
     session.run("mypy", *session.posargs)
 
 

@@ -31,7 +31,7 @@ GRADIENTS = (  # every activation and every loss
 WEIGHTS = (("float64", "relu"), ("float32", "tanh"))
 OPTIMIZERS = ((gradient_descent(), 0.02), (adam(), 0.001))
 LAYER_SIZES, BATCH_SIZE, STEPS = (784, 128, 32, 10), 128, 50
-SEED = 7  # keeps every z of the one batch 1e-4 away from ReLU's kink
+SEED = 14  # keeps every z of the one batch 1e-4 away from ReLU's kink
 
 
 def run(settings: Settings) -> Iterator[Row]:
