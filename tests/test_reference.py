@@ -302,7 +302,7 @@ def test_global_state_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 0}, "batch_size=0 must be at least 1"),
+        ({"batch_size": 0}, "batch_size=0 must be a whole number"),
         ({"dtype": "float16"}, "dtype='float16' must be 'float32' or 'float64'"),
     ],
 )

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.core import Layer, Params, Recipe, check_params
+from fastmlp.core import Layer, Params, Recipe
 from fastmlp.reference.library import device, full_float32, load_keras
 from fastmlp.reference.network import build_network, build_optimizer
 from fastmlp.training import DivergenceError, Epoch, OnEpoch
+from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
 
 BLOCK = 4096  # rows that predict and evaluate hold at a time
 XLA_PAYS_FROM = 2**16  # weights; with fewer, launching the compiled step costs more than it gains
@@ -57,10 +58,7 @@ class KerasTrainer:
         batch_size: int,
         dtype: str,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} must be at least 1.")
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype={dtype!r} must be 'float32' or 'float64'.")
+        check_settings(recipe, params, batch_size, dtype)
         self.batch_size, self.dtype, self.learning_rate = batch_size, dtype, learning_rate
         self._keras, self._tf = keras, tf = load_keras()
         self.device = device(tf)
@@ -100,8 +98,9 @@ class KerasTrainer:
             Names the epoch; the weights stay those of the epoch before, as on any other
             exception.
         """
-        check_params(self.params(), X.shape[1])
-        waiting = (_checked(order, X.shape[0]) for order in orders)
+        check_targets(self.params(), X, y)
+        n = X.shape[0]
+        waiting = (check_whole_order(order, n) for order in orders)
         order, started = next(waiting, None), 0.0
         if order is None:
             return
@@ -120,7 +119,7 @@ class KerasTrainer:
             order = None if stop else next(waiting, None)
             self._network.stop_training = order is None
 
-        n_batches = math.ceil(X.shape[0] / self.batch_size)
+        n_batches = math.ceil(n / self.batch_size)
         if n_batches != self._network.steps_per_execution:
             self._compile(n_batches)
         clock = self._keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
@@ -141,12 +140,14 @@ class KerasTrainer:
 
     def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         """Loss without penalty, and metrics: means over all rows of X."""
+        check_targets(self.params(), X, y)
         with full_float32(self._tf):
             values = self._network.evaluate(self._blocks(X, y), return_dict=True, verbose=0)
         return {name: values[name] for name in self._names}
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Outputs (n, n_outputs): probabilities, or values of a regression."""
+        check_rows(self.params(), X)
         with full_float32(self._tf):
             return np.asarray(self._network.predict(self._blocks(X), verbose=0))
 
@@ -194,10 +195,11 @@ class KerasTrainer:
         self._kept, self.epoch = state, self.epoch + 1
 
 
-def _checked(order: NDArray[np.int32], n_samples: int) -> NDArray[np.int32]:
-    if order.shape != (n_samples,):
+def check_whole_order(order: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+    """Raise ValueError unless order also has a row number for each row: steps are counted once."""
+    check_order(order, n)
+    if order.shape[0] != n:
         raise ValueError(
-            f"an order has shape {order.shape}, expected ({n_samples},): one row number for each "
-            "row of X."
+            f"an order has shape {order.shape}, expected ({n},): one row number for each row of X."
         )
     return order
