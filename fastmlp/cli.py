@@ -165,14 +165,17 @@ def _report(results: Any, page: Path, quiet: bool) -> None:
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that moves a bar per contender on stderr."""
+    """Give a function that moves a bar per contender on stderr, or does nothing."""
+    if quiet:
+        yield lambda contender, done, total: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     name = TextColumn("{task.description:>8}")
     columns = (name, BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
     tasks: dict[str, Any] = {}
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
+    with Progress(*columns, console=Console(stderr=True)) as bars:
 
         def show(contender: str, done: int, total: int) -> None:
             if contender not in tasks:

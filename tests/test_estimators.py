@@ -13,7 +13,7 @@ from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import fastmlp.estimators.base as base
 from fastmlp import MLPClassifier, MLPRegressor
@@ -269,9 +269,14 @@ def test_bad_use() -> None:
             MLPClassifier(backend="cupy").fit(X, Y)
 
 
+CONTRACT = [
+    pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}")
+    for model in (MLPClassifier(max_iter=50), MLPRegressor(max_iter=50))
+    for estimator, check in estimator_checks_generator(model)
+]
+
+
 @ignore_convergence
-@parametrize_with_checks(  # type: ignore[untyped-decorator]
-    [MLPClassifier(max_iter=50), MLPRegressor(max_iter=50)]
-)
+@pytest.mark.parametrize(("estimator", "check"), CONTRACT)
 def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
     check(estimator)
