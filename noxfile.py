@@ -117,10 +117,11 @@ def build(session: nox.Session) -> None:
     session.install("build")
     dist = Path(session.create_tmp()) / "dist"
     session.run("python", "-m", "build", "--outdir", str(dist))
-    session.install(*map(str, dist.glob("*.whl")))
+    (wheel,) = dist.glob("*.whl")
+    session.install(f"{wheel}[report]")
     with session.chdir(session.create_tmp()):
-        session.run("fastmlp", "--version")
         session.run("fastmlp", "backends")
+        session.run("fastmlp", "compare", "--backends", "numpy", "--epochs", "2", "--grid", "WORLD")
 
 
 if __name__ == "__main__":

@@ -109,18 +109,14 @@ def parser() -> argparse.ArgumentParser:
 
 def run_backends(options: argparse.Namespace) -> int:
     """List the backends and the reference."""
-    from rich.console import Console
-    from rich.table import Table
-
     from fastmlp.backends import backend_names, backend_status
     from fastmlp.reference import reference_status
 
-    table = Table("backend", "runs", "device", "version", "why not, and the way out", box=None)
     for status in (*map(backend_status, backend_names()), reference_status()):
-        runs = "yes" if status.available else "no"
-        why = "" if status.available else f"{status.reason}: {status.hint}"
-        table.add_row(status.name, runs, status.device, status.version, why)
-    Console().print(table)
+        if status.available:
+            print(f"{status.name:8} yes  {status.device:8} {status.version}")
+        else:
+            print(f"{status.name:8} no   {status.reason}\n{'':13} {status.hint}")
     return 0
 
 
@@ -155,9 +151,8 @@ def _report(results: Any, page: Path, quiet: bool) -> None:
     except ImportError as error:
         print(f"fastmlp: {page.name} is not written: {error}", file=sys.stderr)
     if not quiet:
-        console = Console()
-        print_table(results, console)
-        console.print(f"\nWritten: {', '.join(written)}", soft_wrap=True)
+        print_table(results, Console())
+        print(f"\nWritten: {', '.join(written)}")
     for run in results.runs:
         if run.status == "failed":
             print(f"fastmlp: {run.backend} failed: {run.reason}", file=sys.stderr)

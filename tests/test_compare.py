@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from fastmlp import cli
-from fastmlp.backends import BackendUnavailableError, backend_status
+from fastmlp.backends import BackendUnavailableError, backend_names, backend_status
 from fastmlp.compare import Config, Results, compare
 from fastmlp.compare.config import cores
 from fastmlp.compare.contender import Contender
+from fastmlp.reference import reference_status
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("--epochs", "3", "--hidden", "8", "--quiet")
@@ -227,8 +228,9 @@ def test_a_checkout_that_was_never_installed_works(tmp_path: Path) -> None:
     assert fastmlp("--version", cwd=tmp_path).stdout.startswith("fastmlp 0.")
     listed = fastmlp("backends", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
-    for name in ("numpy", "jax", "cupy", "torch", "keras"):
-        assert name in listed.stdout
+    for status in (*map(backend_status, backend_names()), reference_status()):
+        shown = (status.version,) if status.available else (status.reason, status.hint)
+        assert all(text in listed.stdout for text in (status.name, *shown))
 
 
 def test_results_of_another_kind_are_refused(tmp_path: Path) -> None:
