@@ -272,7 +272,7 @@ def test_window_gives_joules_and_labels(measure: Callable[..., EnergyReading]) -
     assert record.ram_j == pytest.approx(20.0)
     assert record.gpu_j is None
     assert record.source == {"cpu": "estimated", "gpu": "absent", "ram": "estimated"}
-    assert record.method["gpu"] == "not in the tracker's hardware list"
+    assert record.method["gpu"] == "the tracker sees none"
     assert record.flags == ()
 
 

@@ -126,7 +126,7 @@ def test_fetch_refuses_other_content(
 ) -> None:
     monkeypatch.setattr(fetch, "_MIRRORS", (f"{server}/good/",))
     write(tmp_path / "good" / f"{FILE_NAMES[0]}.gz", gzip.compress(b"planted"))
-    with pytest.raises(RuntimeError, match=r"train-images.*cannot be fetched; .*--data-dir"):
+    with pytest.raises(ConnectionError, match=r"train-images.*cannot be fetched; .*--data-dir"):
         load_mnist()
     assert not (tmp_path / "cache" / "fastmlp" / "mnist" / f"{FILE_NAMES[0]}.gz").exists()
 
@@ -135,7 +135,9 @@ def test_fetch_without_a_network_names_the_ways_out(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "_MIRRORS", ("http://127.0.0.1:9/",))
-    with pytest.raises(RuntimeError, match=r"--data-dir.*FASTMLP_DATA.*ConnectionError") as caught:
+    with pytest.raises(
+        ConnectionError, match=r"--data-dir.*FASTMLP_DATA.*ConnectionError"
+    ) as caught:
         load_mnist()
     assert "\n" not in str(caught.value)
 

@@ -148,13 +148,23 @@ def resolve_backend(
         owner = array_backend(X)
         if owner is not None and device is None:
             return owner
-        backend = owner.name if owner else os.environ.get(ENVIRONMENT_VARIABLE) or "numpy"
+        backend = owner.name if owner else _environment_choice() or "numpy"
     if not isinstance(backend, str):
         raise TypeError(
             f"backend={backend!r} is a {type(backend).__name__}, expected a name out of "
             f"{backend_names()} or a Backend record."
         )
     return get_backend(backend, device)
+
+
+def _environment_choice() -> str:
+    name = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    if name and name not in backend_names():
+        raise ValueError(
+            f"the environment variable {ENVIRONMENT_VARIABLE}={name!r} names no backend, expected "
+            f"one of {list(backend_names())}, or nothing."
+        )
+    return name
 
 
 def array_backend(X: Any) -> Backend | None:

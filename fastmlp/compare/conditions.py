@@ -82,7 +82,9 @@ def energy_notes(results: Results) -> list[str]:
         made_of = json.dumps([window.get("source"), window.get("method")], sort_keys=True)
         if run.energy_j is not None and run.energy.get("explain"):
             notes.setdefault(
-                made_of, f"Energy, steady window of {run.backend}: {run.energy['explain']}"
+                made_of,
+                f"Energy of {run.backend}, {significant(run.energy_j)} J, follows from a window of "
+                f"{run.energy.get('window_epochs', 'some')} more epochs: {run.energy['explain']}",
             )
         elif run.energy_j is None and run.status == "ok":
             why = run.energy.get("reason") or run.energy.get("explain") or "nothing was read."

@@ -63,7 +63,7 @@ class Results:
         unfinished.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> Results:
+    def read(cls, path: str | Path) -> Results:
         """Read a results.json of this schema version; fields that are new to us are left out.
 
         Raises
@@ -72,7 +72,7 @@ class Results:
             The file is not JSON, or of another schema version.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
             version = values["schema_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a results.json of fastmlp ({error}).") from error

@@ -34,7 +34,7 @@ def fetch_mnist() -> Path:
     ------
     ImportError
         If pooch is not installed.
-    RuntimeError
+    ConnectionError
         If no mirror delivers a file with the known checksum.
     """
     try:
@@ -57,7 +57,7 @@ def _fetch(retrieve: Callable[..., object], name: str, md5: str, folder: Path) -
             return
         except (OSError, ValueError) as error:  # no network, no such file; another checksum
             reasons.append(f"{mirror}: {type(error).__name__}: {shorten(str(error), 100)}")
-    raise RuntimeError(
+    raise ConnectionError(
         f"MNIST is not here, and {name} cannot be fetched; {GIVE_FOLDER}, or try again with a "
         f"network ({'; '.join(reasons)})"
     )

@@ -50,7 +50,7 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
         If the folder or one of the files is missing.
     ValueError
         If a file is damaged or is not the original.
-    ImportError, RuntimeError
+    ImportError, ConnectionError
         If no folder is named and the files cannot be fetched.
 
     References

@@ -51,7 +51,7 @@ def read_result(
             joules[component] = value_j
             found[component] = known.get(component, UNKNOWN)
         elif hardware is not None and component not in known:
-            found[component] = Origin("absent", "not in the tracker's hardware list")
+            found[component] = Origin("absent", "the tracker sees none")
         else:
             found[component] = Origin("absent", "the tracker gave no positive energy")
             flags.append(f"{component}_not_positive")

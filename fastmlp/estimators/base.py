@@ -95,6 +95,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         y : (n_samples,) or (n_samples, n_outputs) array
         X_val, y_val : arrays, optional
             Evaluated after each epoch into ``history_["val_..."]``; nothing is learnt from them.
+            Steps before this one in a pipeline do not see them: transform them as X was.
 
         Returns
         -------
@@ -121,7 +122,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         params = draw_params(sizes, rng, activation=self.activation)
         recipe, batch_size = self._recipe(), self._batch_size(n)
         trainer = self._trainer_of(backend, recipe, params, batch_size, dtype)
-        validation = None if X_val is None else self._check_data(X_val, y_val, reset=False)
+        validation = None if X_val is None else self._check_validation(X_val, y_val)
         history: dict[str, list[float]] = {}
 
         with progress_bar(bool(self.verbose), self.max_iter) as show:
@@ -145,13 +146,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
                 )
             finally:
                 self._keep(trainer, history, n)
-        if self.n_iter_ == self.max_iter and not self._stalled(history["loss"]):
-            warnings.warn(
-                f"max_iter={self.max_iter} epochs are done and the loss still falls: more epochs, "
-                "or a larger learning_rate_init, may give a better fit.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        self._advise(self.loss_curve_)
         return self
 
     def _outputs(self, X: Any) -> NDArray[Any]:
@@ -186,6 +181,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             self, as_host(X), as_host(y), reset=reset, dtype=X_DTYPES, multi_output=True
         )
         return X, self._encode(y, reset)
+
+    def _check_validation(self, X_val: Any, y_val: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        try:
+            return self._check_data(X_val, y_val, reset=False)
+        except ValueError as error:
+            raise ValueError(f"X_val, y_val: {error}") from error
 
     def _hidden(self) -> tuple[int, ...]:
         sizes = tuple(int(size) for size in np.ravel(self.hidden_layer_sizes))
@@ -236,6 +237,23 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             best = min(best, loss)
         return stalled > self.n_iter_no_change
 
+    def _advise(self, losses: list[float]) -> None:
+        """Warn of a training that went wrong or ended early; tol=0 asks for all epochs."""
+        if len(losses) > 1 and losses[-1] > losses[0]:
+            advice = (
+                f"The loss rose from {losses[0]:.4g} to {losses[-1]:.4g}: "
+                f"learning_rate_init={self.learning_rate_init} is too large for these data, or "
+                "they need scaling."
+            )
+        elif len(losses) == self.max_iter and self.tol > 0 and not self._stalled(losses):
+            advice = (
+                f"max_iter={self.max_iter} epochs are done before the loss settled to "
+                f"tol={self.tol} (it is {losses[-1]:.4g}): more epochs may give a better fit."
+            )
+        else:
+            return
+        warnings.warn(advice, ConvergenceWarning, stacklevel=3)
+
     def _keep(self, trainer: TrainerLike, history: dict[str, list[float]], n: int) -> None:
         params = trainer.params()
         self.coefs_ = [layer.W for layer in params]
@@ -246,6 +264,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.best_loss_ = min(self.loss_curve_, default=np.nan)
         self.n_iter_ = trainer.epoch
         self.t_ = trainer.epoch * n
+        self.backend_, self.device_ = trainer.name, trainer.device
         self.n_layers_ = len(params) + 1
         self.n_outputs_ = self.intercepts_[-1].shape[0]
         self._trainer = trainer

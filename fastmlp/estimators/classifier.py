@@ -39,6 +39,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         The history's loss, the L2 penalty included.
     n_iter_ : int
         Epochs done.
+    backend_, device_ : str
+        What the network was trained on.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 
 @contextmanager
@@ -13,6 +14,11 @@ def progress_bar(shown: bool, epochs: int) -> Iterator[Callable[[dict[str, float
         yield lambda values: None
         return
     from rich.console import Console
+
+    console = Console(stderr=True, force_jupyter=False)
+    if not console.is_terminal:  # a notebook or a file: some plain lines
+        yield _lines(console.print, epochs)
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     with Progress(
@@ -21,12 +27,26 @@ def progress_bar(shown: bool, epochs: int) -> Iterator[Callable[[dict[str, float
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
-        console=Console(stderr=True),
+        console=console,
     ) as bar:
         task = bar.add_task("", total=epochs)
 
         def advance(values: dict[str, float]) -> None:
-            text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-            bar.update(task, advance=1, description=text)
+            bar.update(task, advance=1, description=_text(values))
 
         yield advance
+
+
+def _lines(write: Callable[[str], None], epochs: int) -> Callable[[dict[str, float]], None]:
+    done = count(1)
+
+    def advance(values: dict[str, float]) -> None:
+        epoch = next(done)
+        if epoch == epochs or epoch % max(1, epochs // 10) == 0:
+            write(f"epoch {epoch}/{epochs}  {_text(values)}")
+
+    return advance
+
+
+def _text(values: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())

@@ -34,6 +34,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
         The history's loss, the L2 penalty included.
     n_iter_ : int
         Epochs done.
+    backend_, device_ : str
+        What the network was trained on.
 
     Examples
     --------

@@ -64,7 +64,7 @@ class KerasTrainer:
         check_settings(recipe, params, batch_size, dtype)
         self.batch_size, self.dtype, self.learning_rate = batch_size, dtype, learning_rate
         self._keras, self._tf = keras, tf = load_keras()
-        self.device = device(tf)
+        self.name, self.device = "keras", device(tf)
         self._names = ["loss", *(name for name, _ in recipe.loss.metrics)]
         self._order = tf.Variable(np.zeros(0, np.int32), shape=(None,), trainable=False)
         self._network = build_network(keras, tf, recipe, params, self._order, dtype)

@@ -37,6 +37,7 @@ class DivergenceError(FloatingPointError):
 class TrainerLike(Protocol):
     """What estimators and comparisons ask of a trainer: `Trainer`, or the reference's."""
 
+    name: str
     device: str
     epoch: int
 
@@ -100,7 +101,7 @@ class Trainer:
         state = recipe.optimizer.init(xp, params)
         host = Carry(params, state, xp.asarray(learning_rate), xp.asarray(0.0))
         self.carry: Carry = backend.place(host, dtype)
-        self.device = backend.device
+        self.name, self.device = backend.name, backend.device
         self.epoch = 0  # complete ones, the carry is the last one's
 
     def run(
