@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import fastmlp
 from fastmlp.backends import BackendUnavailableError
 
+if TYPE_CHECKING:
+    from fastmlp.compare import Results
+
 USAGE, INTERRUPTED, FAILED = 2, 130, 1
+FILES = ("results.json", "report.html")
 
 
 class Parser(argparse.ArgumentParser):
@@ -122,7 +126,10 @@ def run_backends(options: argparse.Namespace) -> int:
 
 def run_compare(options: argparse.Namespace) -> int:
     """Run the main job, write its files, print its table."""
+    from rich.console import Console
+
     from fastmlp.compare import Config, compare
+    from fastmlp.compare.table import print_table
 
     names = Config.__dataclass_fields__
     chosen = {k: v for k, v in vars(options).items() if k in names and v is not None}
@@ -130,28 +137,27 @@ def run_compare(options: argparse.Namespace) -> int:
     folder = _writable(options.output_dir)
     with _progress(options.quiet) as show:
         results = compare(config, show)
-    results.write(folder / "results.json")
-    _report(results, folder / "report.html", options.quiet)
+    if not options.quiet:
+        print_table(results, Console())
+    _write(results, folder, options.quiet)
     states = {run.status for run in results.runs}
-    if "interrupted" in states:
+    if "interrupted" in states or not states:
         return INTERRUPTED
     return 0 if "ok" in states and "failed" not in states else FAILED
 
 
-def _report(results: Any, page: Path, quiet: bool) -> None:
-    from rich.console import Console
-
+def _write(results: Results, folder: Path, quiet: bool) -> None:
     from fastmlp.compare.report import write_report
-    from fastmlp.compare.table import print_table
 
-    written = [str(page.with_name("results.json"))]
+    results_file, page = (folder / name for name in FILES)
+    results.write(results_file)
+    written = [str(results_file)]
     try:
         write_report(results, page)
         written.append(str(page))
     except ImportError as error:
         print(f"fastmlp: {page.name} is not written: {error}", file=sys.stderr)
     if not quiet:
-        print_table(results, Console())
         print(f"\nWritten: {', '.join(written)}")
     for run in results.runs:
         if run.status == "failed":
@@ -188,8 +194,15 @@ def _writable(folder: Path) -> Path:
         raise ValueError(
             f"--output-dir {folder} cannot be made ({error.strerror}): name a folder of yours."
         ) from None
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"--output-dir {folder} is read-only: name a folder of yours.")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(
+            f"--output-dir {folder} takes no files ({error.strerror}): name a folder of yours."
+        ) from None
+    for name in FILES:
+        if (folder / name).is_dir():
+            raise ValueError(f"--output-dir {folder} holds a folder {name}: move it away.")
     return folder
 
 

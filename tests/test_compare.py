@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -138,6 +139,49 @@ def test_a_killed_contender_loses_nothing_of_the_others(monkeypatch: pytest.Monk
     assert "its process ended with code -9" in runs[victim].reason
     assert len(runs[victim].history["loss"]) == 1
     assert {runs[name].status for name in others} == {"ok"}
+
+
+def test_energy_that_is_lost_costs_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure_energy = Contender.measure_energy
+
+    def kill_first(self: Contender, g_per_kwh: float) -> None:
+        self._process.kill()
+        measure_energy(self, g_per_kwh)
+
+    monkeypatch.setattr(Contender, "measure_energy", kill_first)
+    (run,) = compare(Config(backends=("numpy",), epochs=2)).runs
+    assert (run.status, run.energy_j, run.co2e_mg) == ("ok", None, None)
+    assert "ended with code -9" in run.energy["reason"]
+
+
+def test_files_of_the_working_directory_and_prints_at_start_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise RuntimeError('my homework')\n")
+    start = tmp_path / "start"
+    start.mkdir()
+    (start / "sitecustomize.py").write_text("print('good morning')\n")
+    path = os.pathsep.join([str(start), str(ROOT)])
+    command = [sys.executable, "-P", "-m", "fastmlp", "compare", "--backends", "numpy", *QUICK]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_one_thread_is_one_core_for_every_contender() -> None:
+    names = installed("numpy", "jax", "torch")
+    started = resource.getrusage(resource.RUSAGE_CHILDREN)
+    clock = time.perf_counter()
+    compare(Config(backends=names, epochs=2, threads=1, hidden=(512,), batch_size=1438))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = used.ru_utime + used.ru_stime - started.ru_utime - started.ru_stime
+    assert cpu_s < 1.15 * (time.perf_counter() - clock)  # all of them share core 0
 
 
 def test_divergence_is_a_failed_run_that_keeps_its_history(tmp_path: Path) -> None:

@@ -186,7 +186,8 @@ def test_divergence_names_the_epoch_and_keeps_the_last_weights() -> None:
         model.fit(X, Y)
     assert all(np.isfinite(np.asarray(W)).all() for W in model.coefs_)
     assert len(model.loss_curve_) == model.n_iter_
-    assert model.predict(X).shape == Y.shape
+    with pytest.raises(ValueError, match="weights of a training that diverged, are too large"):
+        model.predict(X)
 
 
 def test_a_loss_that_rose_is_no_silence() -> None:
@@ -242,6 +243,27 @@ BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+REFITS: list[tuple[dict[str, Any], Any, Any]] = [
+    ({}, X, Y[:-1]),
+    ({"hidden_layer_sizes": (0,)}, X, Y + 10),
+    ({}, X[:, :5], np.where(Y > 4, np.nan, 1.0)),
+    ({"solver": "sgd", "learning_rate_init": 1e300, "activation": "identity"}, X, Y % 3),
+]
+
+
+@ignore_convergence
+@pytest.mark.parametrize(("change", "new_X", "new_y"), REFITS)
+def test_a_refit_that_fails_leaves_the_model_as_it_was(
+    change: dict[str, Any], new_X: Any, new_y: Any
+) -> None:
+    model = MLPClassifier(max_iter=2, random_state=0).fit(X, Y)
+    before = model.predict_proba(X), model.predict(X)
+    with pytest.raises((ValueError, DivergenceError)):
+        model.set_params(**change).fit(new_X, new_y)
+    np.testing.assert_array_equal(model.predict_proba(X), before[0])
+    np.testing.assert_array_equal(model.predict(X), before[1])
+
+
 @pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
 def test_bad_parameters(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -259,6 +281,11 @@ BAD_DATA: list[tuple[Any, Any, str]] = [
     (X[None], Y, "dim 3"),
     (X, np.where(Y > 4, np.nan, 1.0), "NaN"),
     (X, X[:, 0] + 0.5, "Unknown label type"),
+    (np.ma.masked_less(X, 0.5), Y, "X has masked values"),
+    (X, np.ma.masked_less(Y, 3), "y has masked values"),
+    (X.astype("M8[D]"), Y, "X has dtype datetime64"),
+    (X.astype(str), Y, "X has dtype <U"),
+    (X, 255 * TARGETS["multilabel"], "expected label indicators, 0 or 1"),
 ]
 
 
@@ -266,6 +293,21 @@ BAD_DATA: list[tuple[Any, Any, str]] = [
 def test_bad_data(bad_X: Any, bad_y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MLPClassifier().fit(bad_X, bad_y)
+
+
+@ignore_convergence
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_outputs_beyond_the_dtype() -> None:
+    model = MLPClassifier(max_iter=1, dtype="float32").fit(X, Y)
+    with pytest.raises(
+        ValueError, match=r"outputs are not finite: X, .* too large for dtype float32"
+    ):
+        model.predict(1e300 * X)
+
+
+def test_regressor_takes_numbers_only() -> None:
+    with pytest.raises(ValueError, match="y has dtype datetime64"):
+        MLPRegressor().fit(X, Y.astype("M8[D]"))
 
 
 @ignore_convergence

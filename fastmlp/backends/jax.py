@@ -18,6 +18,7 @@ def create(device: str | None) -> Backend:
     import jax
 
     chosen = _find_device(jax, device)
+    place = f"{chosen.platform}:{chosen.id}"
 
     def scoped(f: Function) -> Function:
         """Run f as the caller's dtypes say: 64-bit allowed, float32 products in full float32."""
@@ -42,7 +43,7 @@ def create(device: str | None) -> Backend:
 
     return Backend(
         name="jax",
-        device=f"{chosen.platform}:{chosen.id}" if chosen.platform != "cpu" else "cpu",
+        device="cpu" if place == "cpu:0" else place,
         xp=cast(Namespace, jax.numpy),
         jit=lambda f: scoped(jax.jit(f)),
         scan=scan,
@@ -58,11 +59,22 @@ def _find_device(jax: Any, device: str | None) -> Any:
         if index and not index.isdecimal():
             raise ValueError(index)
         return jax.devices(platform or None)[int(index or 0)]
-    except (RuntimeError, IndexError, ValueError):
-        known = sorted({d.platform for d in jax.devices()} | {"cpu"})
+    except (RuntimeError, IndexError, ValueError, AssertionError) as error:
+        known = _platforms(jax)
+        if not known:
+            raise BackendUnavailableError(
+                "jax", f"it finds no device ({error})", "Unset JAX_PLATFORMS, or name another there"
+            ) from error
         raise BackendUnavailableError(
             "jax",
             f"device={device!r} is not one of its devices here, expected one of {known}, "
             "with ':0', ':1', ... for one of several",
             "Leave device out, or install the JAX build for it",
         ) from None
+
+
+def _platforms(jax: Any) -> list[str]:
+    try:
+        return sorted({device.platform for device in jax.devices()} | {"cpu"})
+    except (RuntimeError, AssertionError):
+        return []

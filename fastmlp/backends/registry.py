@@ -104,9 +104,14 @@ def _make(name: str, device: str | None) -> Backend:
     source = _source(name)
     try:
         backend = source.load()(device)
-    except (ImportError, AttributeError) as error:
+        if not isinstance(backend, Backend):
+            raise TypeError(f"its factory returned {backend!r}, expected a Backend")
+    except BackendUnavailableError:
+        raise
+    except Exception as error:  # of a library or a plug-in: it must not hide the other backends
         missing = isinstance(error, ModuleNotFoundError) and error.name == source.library
-        reason = "not installed" if missing else f"cannot be imported ({error})"
+        what = "imported" if isinstance(error, ImportError | AttributeError) else "made"
+        reason = "not installed" if missing else f"cannot be {what} ({error})"
         raise BackendUnavailableError(name, reason, source.hint) from error
     # one record for None, "cpu" and "cpu:0": programs are compiled per record
     return backend if device == backend.device else _make(name, backend.device)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import fastmlp
-from fastmlp.compare.config import REFERENCE, Config, cores
+from fastmlp.compare.config import REFERENCE, Config
 from fastmlp.compare.results import Run
 
 FIRST_WINDOW_S = 0.1  # a shorter window holds too few ticks of 10 ms to be read by itself
@@ -30,7 +30,8 @@ class Contender:
             "w+", encoding="utf-8", errors="replace"
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fastmlp.compare.worker"],
+            # -P: no file of the working directory stands in for a library
+            [sys.executable, "-P", "-m", "fastmlp.compare.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -57,19 +58,23 @@ class Contender:
             values |= {f"test_{name}": value for name, value in epoch["test"].items()}
             for name, value in values.items():
                 self.run.history.setdefault(name, []).append(value)
+            if len(self.run.epoch_s) == self._epochs:
+                self.run.status = "ok"
 
     def measure_energy(self, g_per_kwh: float) -> None:
         """Let the child train once more under the energy meter; after that it is done."""
         self._say("go")
         energy = self._hear("energy")
         if energy:
-            self.run.status = "ok"
             self._add_energy(energy, g_per_kwh)
         self.stop()
 
     def fail(self, status: Any, reason: str, hint: str = "") -> None:
-        """Keep what there is and end the child."""
-        self.run.status, self.run.reason, self.run.hint = status, reason, hint
+        """Keep what there is and end the child; only energy is lost once all epochs are done."""
+        if self.run.status == "ok":
+            self.run.energy = {"reason": reason}
+        else:
+            self.run.status, self.run.reason, self.run.hint = status, reason, hint
         self.stop()
 
     def stop(self) -> None:
@@ -88,8 +93,11 @@ class Contender:
 
     def _hear(self, expected: str) -> dict[str, Any] | None:
         assert self._process.stdout is not None
-        text = self._process.stdout.readline()
-        message: dict[str, Any] = json.loads(text) if text else {"event": "dead"}
+        message: dict[str, Any] = {}
+        while "event" not in message:  # what a start-up file prints is no message
+            text = self._process.stdout.readline()
+            with suppress(ValueError, TypeError):
+                message = dict(json.loads(text)) if text else {"event": "dead"}
         if message["event"] == expected:
             return message
         if message["event"] == "dead":
@@ -132,9 +140,9 @@ def _environment(threads: int) -> dict[str, str]:
     """Give every library the same number of threads, and the child this very fastmlp."""
     package_parent = str(Path(fastmlp.__file__).resolve().parent.parent)
     path = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-    if threads < cores():
-        names = ["OMP", "OPENBLAS", "MKL"]
-        environment |= {f"{name}_NUM_THREADS": str(threads) for name in names}
-        environment["TF_NUM_INTRAOP_THREADS"] = str(threads)
-    return environment
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
+    return {
+        **os.environ,
+        **{name: str(threads) for name in names},
+        "PYTHONPATH": os.pathsep.join(path),
+    }

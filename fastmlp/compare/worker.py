@@ -61,7 +61,10 @@ def main() -> None:
         fields = json.loads(line.incoming.readline())
         name = fields.pop("contender")
         fields["hidden"], fields["backends"] = tuple(fields["hidden"]), tuple(fields["backends"])
-        serve(name, Config(**fields), line)
+        config = Config(**fields)
+        if hasattr(os, "sched_setaffinity"):  # XLA counts the cores that it may use, nothing else
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: config.threads])
+        serve(name, config, line)
     except (GiveUpError, BrokenPipeError, KeyboardInterrupt):
         return
     except BackendUnavailableError as error:

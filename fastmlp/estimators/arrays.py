@@ -10,10 +10,25 @@ from numpy.typing import NDArray
 from fastmlp.backends import Backend, array_backend
 
 
-def as_host(X: Any) -> Any:
+def as_host(X: Any, name: str = "X") -> Any:
     """X itself, or its NumPy copy if it is an array of a backend."""
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} has masked values, which would count as what stands below the mask: fill them "
+            f"first, as in {name}.filled(0)."
+        )
     owner = array_backend(X)
     return X if owner is None else owner.to_host(X)
+
+
+def features(X: Any) -> Any:
+    """X on the host, unless its values are no numbers."""
+    host = as_host(X)
+    if getattr(getattr(host, "dtype", None), "kind", "f") in "mMSUV":
+        raise ValueError(
+            f"X has dtype {host.dtype}, expected numbers: convert dates or text to numbers first."
+        )
+    return host
 
 
 def in_kind(answer: NDArray[Any], X: Any) -> Any:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp.backends import Backend, resolve_backend
 from fastmlp.core import ACTIVATIONS, LOSSES, Layer, Optimizer, Params, Recipe
 from fastmlp.core import optimizers as opt
-from fastmlp.estimators.arrays import as_host
+from fastmlp.estimators.arrays import as_host, features
 from fastmlp.estimators.parameters import CONSTRAINTS
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.training import Epoch, Trainer, TrainerLike, draw_params
@@ -110,6 +110,16 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         DivergenceError
             The loss stopped being finite; the estimator keeps the last finite weights.
         """
+        before = dict(self.__dict__)
+        try:
+            return self._fit(X, y, X_val, y_val)
+        except BaseException:
+            if "coefs_" in before and getattr(self, "_trainer", None) is before.get("_trainer"):
+                self.__dict__.clear()  # nothing was learnt: the model stays the one it was
+                self.__dict__.update(before)
+            raise
+
+    def _fit(self, X: Any, y: Any, X_val: Any, y_val: Any) -> Any:
         self._validate_params()
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both, or neither.")
@@ -140,25 +150,33 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             try:
                 trainer.run(X, y, self._orders(n, rng), on_epoch)
             except KeyboardInterrupt:
+                if trainer.epoch == 0:
+                    raise
                 warnings.warn(
                     f"Training was interrupted: the weights of epoch {trainer.epoch} are kept.",
-                    stacklevel=2,
+                    stacklevel=3,
                 )
             finally:
-                self._keep(trainer, history, n)
+                if trainer.epoch or not hasattr(self, "coefs_"):
+                    self._keep(trainer, history, n)
         self._advise(self.loss_curve_)
         return self
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Outputs of the network (n, n_outputs) on the host."""
         check_is_fitted(self, "coefs_")
-        X = validate_data(self, as_host(X), reset=False, dtype=X_DTYPES)
+        X = validate_data(self, features(X), reset=False, dtype=X_DTYPES)
         if not hasattr(self, "_trainer"):  # after unpickling
             params = tuple(map(Layer, self.coefs_, self.intercepts_))
             self._trainer = self._trainer_of(
                 self._backend(None), self._recipe(), params, 1, self.coefs_[0].dtype.name
             )
         outputs: NDArray[Any] = self._trainer.predict(X)
+        if not np.isfinite(outputs).all():
+            raise ValueError(
+                "the outputs are not finite: X, or the weights of a training that diverged, are too "
+                f"large for dtype {self.coefs_[0].dtype.name}. Scale X to 0..1 and train again."
+            )
         return outputs
 
     def _backend(self, X: Any) -> Backend:
@@ -178,7 +196,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         X, y = validate_data(
-            self, as_host(X), as_host(y), reset=reset, dtype=X_DTYPES, multi_output=True
+            self, features(X), as_host(y, "y"), reset=reset, dtype=X_DTYPES, multi_output=True
         )
         return X, self._encode(y, reset)
 
@@ -217,7 +235,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             warnings.warn(
                 f"batch_size={self.batch_size} is more than the {n} samples: all of them make one "
                 "batch.",
-                stacklevel=3,
+                stacklevel=4,
             )
         return min(int(self.batch_size), n)
 
@@ -252,7 +270,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             )
         else:
             return
-        warnings.warn(advice, ConvergenceWarning, stacklevel=3)
+        warnings.warn(advice, ConvergenceWarning, stacklevel=4)
 
     def _keep(self, trainer: TrainerLike, history: dict[str, list[float]], n: int) -> None:
         params = trainer.params()

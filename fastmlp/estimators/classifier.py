@@ -55,6 +55,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         check_classification_targets(y)
         if not type_of_target(y).startswith("multilabel"):
             y = column_or_1d(y, warn=True)
+        elif not set(np.unique(y).tolist()) <= {0, 1}:
+            raise ValueError(
+                f"y has several columns with the values {np.unique(y)[:5]}, expected label "
+                "indicators, 0 or 1: make them as in (y == value).astype(int)."
+            )
         if reset:
             self._labels = LabelBinarizer().fit(y)
             self.classes_ = self._labels.classes_

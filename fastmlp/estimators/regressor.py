@@ -49,6 +49,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     out_activation_ = "identity"
 
     def _encode(self, y: Any, reset: bool) -> NDArray[Any]:
+        if np.asarray(y).dtype.kind in "mMSUV":
+            raise ValueError(f"y has dtype {np.asarray(y).dtype}, expected numbers.")
         targets = np.asarray(y, dtype=np.float64)
         if targets.ndim == 2 and targets.shape[1] == 1:
             targets = column_or_1d(targets, warn=True)
