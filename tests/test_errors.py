@@ -124,3 +124,16 @@ def test_numpy_integer_is_a_seed() -> None:
     ours, theirs = leaves(draw_params((2, 1), np.int64(3))), leaves(draw_params((2, 1), 3))
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("order", [[True, False], [0.5, 1.0]])
+def test_order_of_no_whole_numbers(order: list[float]) -> None:
+    trainer = make_trainer(make_recipe("squared_error"))
+    with pytest.raises(ValueError, match=r"an order \((bool|float64), shape \(2,\)\) must hold"):
+        trainer.run(np.ones((20, 7)), np.ones((20, 3)), [np.asarray(order)])
+
+
+def test_rows_that_are_no_numbers() -> None:
+    trainer = make_trainer(make_recipe("squared_error"))
+    with pytest.raises(ValueError, match="dtype datetime64"):
+        trainer.predict(np.zeros((2, 7), dtype="M8[D]"))

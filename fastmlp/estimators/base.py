@@ -174,8 +174,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         outputs: NDArray[Any] = self._trainer.predict(X)
         if not np.isfinite(outputs).all():
             raise ValueError(
-                "the outputs are not finite: X, or the weights of a training that diverged, are too "
-                f"large for dtype {self.coefs_[0].dtype.name}. Scale X to 0..1 and train again."
+                "the outputs are not finite: X, or the weights of a training that diverged, are "
+                f"too large for dtype {self.coefs_[0].dtype.name}. Scale X to 0..1 and train again."
             )
         return outputs
 

@@ -26,8 +26,11 @@ def check_settings(recipe: Recipe, params: Params, batch_size: int, dtype: str) 
 
 def check_rows(params: Params, X: NDArray[Any]) -> None:
     """Raise ValueError unless X (n, n_features) has a row, and a column per input of params."""
-    if X.ndim != 2 or X.shape[0] == 0:
-        raise ValueError(f"X has shape {X.shape}, expected (n, n_features) with n at least 1.")
+    if X.ndim != 2 or X.shape[0] == 0 or X.dtype.kind not in "biuf":
+        raise ValueError(
+            f"X has shape {X.shape} and dtype {X.dtype}, expected (n, n_features) numbers with n "
+            "at least 1."
+        )
     check_params(params, X.shape[1])
 
 
@@ -44,7 +47,8 @@ def check_targets(params: Params, X: NDArray[Any], y: NDArray[Any]) -> None:
 
 def check_order(order: NDArray[np.int32], n: int) -> None:
     """Raise ValueError unless order holds row numbers below n: others differ by device."""
-    if order.ndim != 1 or order.size == 0 or order.min() < 0 or order.max() >= n:
+    whole = order.ndim == 1 and order.size > 0 and order.dtype.kind in "iu"
+    if not whole or order.min() < 0 or order.max() >= n:
         raise ValueError(
-            f"an order of shape {order.shape} must hold row numbers from 0 to {n - 1}, one or more."
+            f"an order ({order.dtype}, shape {order.shape}) must hold row numbers from 0 to {n - 1}, one or more."
         )
