@@ -50,5 +50,6 @@ def check_order(order: NDArray[np.int32], n: int) -> None:
     whole = order.ndim == 1 and order.size > 0 and order.dtype.kind in "iu"
     if not whole or order.min() < 0 or order.max() >= n:
         raise ValueError(
-            f"an order ({order.dtype}, shape {order.shape}) must hold row numbers from 0 to {n - 1}, one or more."
+            f"an order ({order.dtype}, shape {order.shape}) must hold row numbers from 0 to "
+            f"{n - 1}, one or more."
         )
