@@ -207,17 +207,9 @@ sys.exit(main(sys.argv[1:]))
 
 def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
     for patience_s in (6, 20, 60):  # until the first epochs are done; machines differ
+        command = [sys.executable, "-c", TAKES_CTRL_C, "compare", "--backends", "numpy"]
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "fastmlp",
-                "compare",
-                "--backends",
-                "numpy",
-                "--epochs",
-                "99999",
-            ],
+            [*command, "--epochs", "99999"],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
