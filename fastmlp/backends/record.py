@@ -36,7 +36,8 @@ class Backend:
     xp : array namespace
         Of the Python array API standard; the formulas get it as their first argument.
     jit : callable
-        ``jit(f)`` compiles the pure function f, or returns it as it is. At build time only.
+        ``jit(f)`` makes of the pure function f what runs here: compiled where the library can,
+        else inside the library's own scope. At build time only.
     scan : callable
         ``scan(f, carry, xs)`` calls ``carry, ys = f(carry, xs[i, ...])`` for every i and returns
         the last carry and the stacked ys. `python_scan` says it in Python.

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from fastmlp.core import Layer, Params, Recipe
 from fastmlp.reference.library import device, full_float32, load_keras
 from fastmlp.reference.network import build_network, build_optimizer
-from fastmlp.training import DivergenceError, Epoch, OnEpoch
+from fastmlp.training import Epoch, OnEpoch
 from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
+from fastmlp.training.trainer import diverged
 
 BLOCK = 4096  # rows that predict and evaluate hold at a time
 XLA_PAYS_FROM = 2**16  # weights; with fewer, launching the compiled step costs more than it gains
@@ -190,11 +191,7 @@ class KerasTrainer:
         state = self._fetch()
         finite = [math.isfinite(value) for value in values.values()]
         if not all(finite + [bool(np.isfinite(array).all()) for array in state]):
-            raise DivergenceError(
-                f"training diverged in epoch {self.epoch + 1} (loss {values['loss']:g}): try a "
-                f"smaller learning rate than {self.learning_rate:g}, or scale X to 0..1. The "
-                f"weights of epoch {self.epoch} are kept."
-            )
+            raise diverged(self.epoch + 1, values["loss"], self.learning_rate)
         self._kept, self.epoch = state, self.epoch + 1
 
 

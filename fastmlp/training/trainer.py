@@ -34,6 +34,14 @@ class DivergenceError(FloatingPointError):
     """The loss or a weight is no longer finite; the trainer keeps the epoch before."""
 
 
+def diverged(epoch: int, loss: float, learning_rate: float) -> DivergenceError:
+    """Make the error that says in which epoch training diverged, and what to try."""
+    return DivergenceError(
+        f"training diverged in epoch {epoch} (loss {loss:g}): try a smaller learning rate than "
+        f"{learning_rate:g}, or scale X to 0..1. The weights of epoch {epoch - 1} are kept."
+    )
+
+
 class TrainerLike(Protocol):
     """What estimators and comparisons ask of a trainer: `Trainer`, or the reference's."""
 
@@ -136,11 +144,7 @@ class Trainer:
             carry, values = self._run_epoch(data, order)
             epoch_s = time.perf_counter() - started
             if not all(math.isfinite(value) for value in values):
-                raise DivergenceError(
-                    f"training diverged in epoch {self.epoch + 1} (loss {values[0]:g}): try a "
-                    f"smaller learning rate than {self.learning_rate:g}, or scale X to 0..1. The "
-                    f"weights of epoch {self.epoch} are kept."
-                )
+                raise diverged(self.epoch + 1, values[0], self.learning_rate)
             self.carry, self.epoch = carry, self.epoch + 1
             if on_epoch and on_epoch(Epoch(self.epoch, self._named(values[:-1]), epoch_s)):
                 break
