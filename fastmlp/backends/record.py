@@ -1,4 +1,4 @@
-"""What a backend is: a frozen record of an array namespace and six functions."""
+"""What a backend is: a frozen record of an array namespace and what goes with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastmlp.core.arrays import Array, Namespace
+from fastmlp.core.step import Recipe
 from fastmlp.core.tree import tree_map
 
 Function = Callable[..., Any]
@@ -48,6 +49,12 @@ class Backend:
         ``to_host(array)``: the NumPy array back. These two are the only ways across.
     sync : callable
         ``sync(tree)`` waits until the arrays are computed; only timing code needs it.
+    tune : callable
+        ``tune(recipe)``: the recipe with rows of the core's tables replaced by forms that run
+        faster on this library and give the same numbers. Left out, the recipe itself.
+    block_rows : int
+        Rows whose activations lie in memory at a time: larger batches are learnt from, and data
+        are predicted, in blocks of so many.
     """
 
     name: str
@@ -58,6 +65,8 @@ class Backend:
     to_device: Callable[[Any, str], Array]
     to_host: Callable[[Any], Any]
     sync: Callable[[Any], None]
+    tune: Callable[[Recipe], Recipe] = lambda recipe: recipe
+    block_rows: int = 1024
 
     def __deepcopy__(self, memo: Any) -> Backend:
         """Return the record itself: it is frozen, and programs are compiled for it."""

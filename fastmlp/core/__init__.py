@@ -12,7 +12,7 @@ from fastmlp.core.losses import LOSSES, Loss
 from fastmlp.core.network import Layer, Params, backprop, check_params, forward
 from fastmlp.core.optimizers import Optimizer, adam, gradient_descent, momentum, nesterov
 from fastmlp.core.regularization import l2_penalty
-from fastmlp.core.step import Carry, Recipe, evaluate, predict, prepare, step
+from fastmlp.core.step import Carry, Recipe, evaluate, gradient, predict, prepare, step, update
 from fastmlp.core.tree import tree_map
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "check_params",
     "evaluate",
     "forward",
+    "gradient",
     "gradient_descent",
     "l2_penalty",
     "momentum",
@@ -40,4 +41,5 @@ __all__ = [
     "prepare",
     "step",
     "tree_map",
+    "update",
 ]

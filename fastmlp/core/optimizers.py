@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
+from inspect import signature
 from typing import Any, NamedTuple
 
 from fastmlp.core.arrays import Array, Namespace
@@ -29,7 +30,21 @@ class Optimizer(NamedTuple):
     settings: tuple[float, ...] = ()
 
 
-@cache
+def _remembered(factory: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
+    """Return the same optimizer for the same settings, whether given by name, place or default."""
+    make = cache(factory)
+    accepted = signature(factory)
+
+    @wraps(factory)
+    def remember(*args: float, **kwargs: float) -> Optimizer:
+        given = accepted.bind(*args, **kwargs)
+        given.apply_defaults()
+        return make(*given.args)
+
+    return remember
+
+
+@_remembered
 def gradient_descent() -> Optimizer:
     """``W <- W - learning_rate dW`` (eq. 18)."""
 
@@ -53,7 +68,7 @@ def _zeros(xp: Namespace, params: Params) -> Any:
     return tree_map(xp.zeros_like, params)
 
 
-@cache
+@_remembered
 def momentum(momentum: float = 0.9) -> Optimizer:
     """``v <- momentum v - learning_rate dW``, ``W <- W + v`` (eq. 19)."""
 
@@ -66,7 +81,7 @@ def momentum(momentum: float = 0.9) -> Optimizer:
     return Optimizer(_zeros, update, "momentum", (momentum,))
 
 
-@cache
+@_remembered
 def nesterov(momentum: float = 0.9) -> Optimizer:
     """V as in `momentum`, then ``W <- W + momentum v - learning_rate dW`` (eq. 20)."""
 
@@ -80,11 +95,21 @@ def nesterov(momentum: float = 0.9) -> Optimizer:
     return Optimizer(_zeros, update, "nesterov", (momentum,))
 
 
+def adam_rate(
+    xp: Namespace, learning_rate: Array, t: Array, beta1: float, beta2: float, eps: float
+) -> Array:
+    """``learning_rate sqrt(1 - beta2^t) / (1 - beta1^t)``: both means begin at 0 (eq. 21)."""
+    # 1 - beta^t: expm1 keeps the digits that 1 - exp(t ln beta) loses in float32
+    correction1 = -xp.expm1(t * _log(beta1))
+    correction2 = -xp.expm1(t * _log(beta2))
+    return learning_rate * xp.sqrt(correction2) / correction1
+
+
 def _log(beta: float) -> float:
     return math.log(beta) if beta > 0.0 else -math.inf
 
 
-@cache
+@_remembered
 def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
     """Adam as scikit-learn and Keras write it (eq. 21).
 
@@ -104,10 +129,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimiz
         m, v = state
         m = tree_map(lambda m, g: beta1 * m + (1.0 - beta1) * g, m, grads)
         v = tree_map(lambda v, g: beta2 * v + (1.0 - beta2) * (g * g), v, grads)
-        # 1 - beta^t: expm1 keeps the digits that 1 - exp(t ln beta) loses in float32
-        correction1 = -xp.expm1(t * _log(beta1))
-        correction2 = -xp.expm1(t * _log(beta2))
-        rate = learning_rate * xp.sqrt(correction2) / correction1
+        rate = adam_rate(xp, learning_rate, t, beta1, beta2, eps)
         params = tree_map(lambda w, m, v: w - rate * m / (xp.sqrt(v) + eps), params, m, v)
         return params, (m, v)
 

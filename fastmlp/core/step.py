@@ -51,16 +51,30 @@ def step(
     tuple of () arrays
         The loss of the batch before the update, penalty included, then the loss's metrics.
     """
-    params, state, learning_rate, t = carry
+    grads, values = gradient(xp, recipe, carry.params, x, y)
+    return update(xp, recipe, carry, grads, values, x.shape[0])
+
+
+def gradient(
+    xp: Namespace, recipe: Recipe, params: Params, x: Array, y: Array
+) -> tuple[Params, tuple[Array, ...]]:
+    """Gradient of the loss without penalty, then the loss and its metrics (eq. 1-16, 23)."""
     x = prepare(xp, recipe, params, x)
     trace = forward(xp, params, x, recipe.hidden)
     loss, delta = recipe.loss.loss_and_delta(xp, trace.logits, y)
-    grads = backprop(xp, params, trace, delta, recipe.hidden)
-    loss, grads = l2_penalty(xp, params, loss, grads, recipe.l2, x.shape[0])
     metrics = [metric(xp, trace.logits, y) for _, metric in recipe.loss.metrics]
+    return backprop(xp, params, trace, delta, recipe.hidden), (loss, *metrics)
+
+
+def update(
+    xp: Namespace, recipe: Recipe, carry: Carry, grads: Params, values: tuple[Array, ...], n: int
+) -> tuple[Carry, tuple[Array, ...]]:
+    """Add the penalty of n rows, and let the optimizer take its step (eq. 17-21)."""
+    params, state, learning_rate, t = carry
+    loss, grads = l2_penalty(xp, params, values[0], grads, recipe.l2, n)
     t = t + 1.0
     params, state = recipe.optimizer.update(xp, params, grads, state, learning_rate, t)
-    return Carry(params, state, learning_rate, t), (loss, *metrics)
+    return Carry(params, state, learning_rate, t), (loss, *values[1:])
 
 
 def prepare(xp: Namespace, recipe: Recipe, params: Params, x: Array) -> Array:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fastmlp import core
 from fastmlp.backends.record import Backend
-from fastmlp.core.arrays import Array
+from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
+from fastmlp.core.tree import tree_map
 
 Data: TypeAlias = tuple[Array, Array]  # X (n, n_features), y (n, n_outputs), on the device
 
@@ -17,7 +18,7 @@ Data: TypeAlias = tuple[Array, Array]  # X (n, n_features), y (n, n_outputs), on
 class Programs(NamedTuple):
     """Three pure functions, jitted where the backend can."""
 
-    epoch: Any  # (carry, data, order) -> carry, (loss, *metrics) of each batch, sum |W|
+    epoch: Any  # (carry, data, batches, rest) -> carry, report
     predict: Any  # (params, x) -> outputs (n, n_outputs)
     evaluate: Any  # (params, data) -> loss, *metrics
 
@@ -26,8 +27,10 @@ class Programs(NamedTuple):
 def programs(backend: Backend, recipe: Recipe) -> Programs:
     """Build the programs of a recipe; the recipe is closed over, arrays are arguments.
 
-    ``order`` (n_batches, batch_size) holds row numbers of the data, batch by batch. The sum of
-    all absolute weights is there to be looked at once an epoch: it is finite if they all are.
+    ``batches`` (n_batches, batch_size) holds row numbers of the data, batch by batch, and
+    ``rest`` (n_rest,) those of a last, smaller batch; either may be empty. The ``report`` of an
+    epoch holds the means over its samples of loss and metrics, then the sum of all absolute
+    weights, which is finite if they all are.
 
     Examples
     --------
@@ -37,18 +40,24 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     >>> programs(get_backend("numpy"), linear) is programs(get_backend("numpy"), linear)
     True
     """
-    xp = backend.xp
+    xp, recipe = backend.xp, backend.tune(recipe)
 
-    def epoch(carry: Carry, data: Data, order: Array) -> tuple[Carry, tuple[Array, ...], Array]:
-        X, y = data
-
+    def epoch(carry: Carry, data: Data, batches: Array, rest: Array) -> tuple[Carry, Array]:
         def one_batch(carry: Carry, rows: Array) -> tuple[Carry, tuple[Array, ...]]:
-            x_batch, y_batch = xp.take(X, rows, axis=0), xp.take(y, rows, axis=0)
-            return core.step(xp, recipe, carry, x_batch, y_batch)
+            if rows.shape[0] > backend.block_rows:
+                return _large_batch(backend, recipe, carry, data, rows)
+            return core.step(xp, recipe, carry, *_take(xp, data, rows))
 
-        carry, values = backend.scan(one_batch, carry, order)
+        (n_batches, batch_size), n_rest = batches.shape, rest.shape[0]
+        n = n_batches * batch_size + n_rest
+        means: list[list[Array]] = []
+        for rows in (batches, xp.reshape(rest, (1, n_rest))):
+            if rows.shape[0] and rows.shape[1]:
+                carry, values = backend.scan(one_batch, carry, rows)
+                means.append([xp.sum(value) * (rows.shape[1] / n) for value in values])
+        report = [sum(parts[1:], parts[0]) for parts in zip(*means, strict=True)]
         sizes = [xp.sum(xp.abs(array)) for layer in carry.params for array in layer]
-        return carry, values, xp.sum(xp.stack(sizes))
+        return carry, xp.stack([*report, xp.sum(xp.stack(sizes))])
 
     def predict(params: Params, x: Array) -> Array:
         return core.predict(xp, recipe, params, x)
@@ -57,3 +66,31 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
         return core.evaluate(xp, recipe, params, *data)
 
     return Programs(backend.jit(epoch), backend.jit(predict), backend.jit(evaluate))
+
+
+def _take(xp: Namespace, data: Data, rows: Array) -> Data:
+    X, y = data
+    return xp.take(X, rows, axis=0), xp.take(y, rows, axis=0)
+
+
+def _large_batch(
+    backend: Backend, recipe: Recipe, carry: Carry, data: Data, rows: Array
+) -> tuple[Carry, tuple[Array, ...]]:
+    """Learn from a batch whose activations would not fit: mean of its blocks' gradients."""
+    xp, n, size = backend.xp, rows.shape[0], backend.block_rows
+    n_blocks = n // size
+
+    def add_block(total: Any, rows: Array) -> tuple[Any, tuple[()]]:
+        block = core.gradient(xp, recipe, carry.params, *_take(xp, data, rows))
+        share = rows.shape[0] / n
+        return tree_map(lambda a, b: a + share * b, total, block), ()
+
+    zero = xp.zeros_like(carry.t)
+    zeros = (zero, *(zero for _ in recipe.loss.metrics))
+    total: Any = tree_map(xp.zeros_like, carry.params), zeros
+    blocks = xp.reshape(rows[: n_blocks * size], (n_blocks, size))
+    total, _ = backend.scan(add_block, total, blocks)
+    if n % size:
+        total, _ = add_block(total, rows[n_blocks * size :])
+    grads, values = total
+    return core.update(xp, recipe, carry, grads, values, n)

@@ -150,17 +150,12 @@ class Trainer:
                 break
 
     def _run_epoch(self, data: Any, order: NDArray[np.int32]) -> tuple[Carry, list[float]]:
-        """Full batches in one scan, then the rest as a batch of its own: two shapes at most."""
-        epoch, carry, n = programs(self.backend, self.recipe).epoch, self.carry, order.shape[0]
-        n_full = n - n % self.batch_size
-        parts = order[:n_full].reshape(-1, self.batch_size), order[n_full:].reshape(1, -1)
-        total, size = np.zeros(1), self.carry.t
-        for rows in parts:
-            if rows.size:
-                carry, values, size = epoch(carry, data, self.backend.to_device(rows, "int32"))
-                host = np.asarray(self.backend.fetch(values), dtype=np.float64)
-                total = total + rows.shape[1] * host.sum(axis=1)
-        return carry, [*(total / n).tolist(), float(self.backend.to_host(size))]
+        """Full batches, then the rest as a batch of its own: two shapes at most."""
+        n_full = order.size - order.size % self.batch_size
+        batches, rest = order[:n_full].reshape(-1, self.batch_size), order[n_full:]
+        place, epoch = self.backend.to_device, programs(self.backend, self.recipe).epoch
+        carry, report = epoch(self.carry, data, place(batches, "int32"), place(rest, "int32"))
+        return carry, self.backend.to_host(report).tolist()
 
     def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         """Loss without penalty, and metrics: means over all rows of X."""
