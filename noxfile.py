@@ -112,6 +112,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Compare speed with everybody's: ``nox -s peers -- --quick``; TORCH names another build."""
+    session.install("-e", ".[all]", os.environ.get("TORCH", "torch"), *groups("peers"))
+    session.run("python", "-m", "bench.peers", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build wheel and source archive, and try the wheel alone: ``nox -s build``."""
     session.install("build")

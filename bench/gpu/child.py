@@ -22,7 +22,7 @@ def main(argument: str) -> int:
     settings = Settings(**json.loads(argument))
     if settings.backend == "jax":  # beside others on the card, so none of them takes it all
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    say = _line_writer()
+    say = line_writer()
     try:
         run: Callable[[Settings], Iterator[Row]] = import_module(f"bench.gpu.{settings.part}").run
         for row in run(settings):
@@ -41,7 +41,7 @@ def main(argument: str) -> int:
     return 0
 
 
-def _line_writer() -> Callable[[dict[str, Any]], None]:
+def line_writer() -> Callable[[dict[str, Any]], None]:
     """Keep standard output for the rows; what a library prints goes to standard error."""
     rows = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -69,7 +69,7 @@ def run_job(job: Job, cwd: Path, box_s: float) -> Part:
         log = _read(err)
         status, reason = ("timeout", f"killed after {box_s:.0f} s") if overrun else end
     if status == "":
-        status, reason = "failed", _last_words(process.returncode, log)
+        status, reason = "failed", last_words(process.returncode, log)
     wrong = [row for row in rows if row.get("ok") is False]
     if status == "ok" and wrong:
         status, reason = "failed", f"{len(wrong)} of {len(rows)} rows are not ok"
@@ -119,7 +119,8 @@ def _read_lines(out: IO[bytes]) -> tuple[list[Any], tuple[str, str]]:
     return rows, end
 
 
-def _last_words(returncode: int, log: str) -> str:
+def last_words(returncode: int, log: str) -> str:
+    """Say how a child died that did not say so itself."""
     said = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
     died = f"signal {-returncode}" if returncode < 0 else f"exit status {returncode}"
     return f"{died}: {said[:300] or 'it said nothing'}"

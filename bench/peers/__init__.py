@@ -1,1 +1,1 @@
-"""fastmlp beside its peers: the same training, in turns, verified, and never tuned down."""
+"""The side-by-side on a CPU: fastmlp, its peers, and the floor under all of them."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+Weights: TypeAlias = Sequence[tuple[NDArray[Any], NDArray[Any]]]  # W (n_in, n_out), b (n_out,)
+
 
 class Optimization(NamedTuple):
-    """Updates of the weights: "sgd", "momentum" (of 0.9) or "adam" (0.9, 0.999, 1e-8)."""
+    """How weights are updated: "sgd", "momentum" (0.9) or "adam" (0.9, 0.999, 1e-8)."""
 
     name: str
     learning_rate: float
@@ -24,7 +26,7 @@ class Problem(NamedTuple):
     X: NDArray[Any]  # (n, n_features) uint8; n is a multiple of batch_size
     y: NDArray[Any]  # (n,) int64, 0 to n_classes - 1
     scale: float  # X * scale is what enters the network
-    params: tuple[tuple[NDArray[Any], NDArray[Any]], ...]  # float32 (W (n_in, n_out), b (n_out,))
+    weights: Weights  # initial ones, float32
     threads: int
 
 
@@ -34,8 +36,8 @@ class Contender(Protocol):
     def run(self, orders: Sequence[NDArray[Any]]) -> None:
         """Train one epoch per order (n,) int32, batch by batch, and wait until all is computed."""
 
-    def params(self) -> Sequence[tuple[NDArray[Any], NDArray[Any]]]:
-        """Weights as they are now, in the shapes of the problem's."""
+    def weights(self) -> Weights:
+        """Weights as they are now, as NumPy arrays in the shapes of the problem's."""
 
 
 class Form(NamedTuple):
@@ -43,10 +45,10 @@ class Form(NamedTuple):
 
     name: str  # "torch:compile"
     kind: str  # "fastmlp", "peer" or "floor"
-    library: str  # as pip knows it, for the version
+    package: str  # as pip knows it
     description: str  # what is special about the form, in one line
     make: Callable[[Problem], Contender]
 
 
 class Unsupported(Exception):  # noqa: N818
-    """A form that cannot or need not run a problem; the message says why."""
+    """A form cannot, or need not, run a problem; the message says why."""

@@ -1,1 +1,22 @@
-"""One file per library: the forms in which it trains the network of a `Problem`."""
+"""The contenders: one file per library, each with its ``FORMS``."""
+
+from __future__ import annotations
+
+from bench.peers.adapters import (
+    fastmlp_,
+    floors,
+    keras_,
+    numpy_,
+    optax_,
+    sklearn_,
+    tensorflow_,
+    thinc_,
+    torch_,
+    torch_manual,
+)
+
+_FILES = (
+    *(fastmlp_, optax_, torch_, torch_manual, tensorflow_, keras_),
+    *(sklearn_, thinc_, numpy_, floors),
+)
+FORMS = tuple(form for file in _FILES for form in file.FORMS)

@@ -1,0 +1,181 @@
+"""``python -m bench.peers``, from the repository root: see README.md beside this."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.gpu.runner import write_json
+from bench.peers.configs import CONFIGS, QUICK_ROWS, Config
+from bench.peers.problem import Form
+from bench.peers.table import print_tables
+from bench.peers.turns import Plan, Row, run_config
+from fastmlp.compare.config import cores
+from fastmlp.compare.machine import machine_card
+
+SCHEMA_VERSION = 1
+ADAPTERS = "bench.peers.adapters"
+PACKAGES = ("numpy",)
+TURNS, QUICK_TURNS = 9, 3
+GOOD = ("ok", "skipped")
+
+
+def main(arguments: Sequence[str] | None = None, module: str = ADAPTERS) -> int:
+    """Compare; return 0, 1 if a contender is missing, failed or disagreed, 2 for bad arguments."""
+    forms: tuple[Form, ...] = import_module(module).FORMS
+    options = _parser(forms).parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwind: leave no child behind
+    configs = _quick() if options.quick else {name: CONFIGS[name] for name in options.config}
+    if options.threads < cores():
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "complete": False,
+        "machine": machine_card({name: version(name) for name in PACKAGES}),
+        "threads": options.threads,
+        "turns": options.turns or (QUICK_TURNS if options.quick else TURNS),
+        "runs": [],
+    }
+    console = Console(stderr=True)
+    try:
+        _compare(document, configs, options, module, _writer(options.json, document), console)
+        document["complete"] = True
+    finally:
+        _writer(options.json, document)()
+        print_tables(document, Console())
+    statuses = {row["status"] for run in document["runs"] for row in run["rows"]}
+    return int(not statuses <= set(GOOD))
+
+
+def _compare(
+    document: dict[str, Any],
+    configs: dict[str, Config],
+    options: argparse.Namespace,
+    module: str,
+    changed: Callable[[], None],
+    console: Console,
+) -> None:
+    """Append run after run to the document; all configurations once, then all again."""
+    n_runs = 1 if options.quick else options.runs
+    for run in range(1, n_runs + 1):
+        for name, config in configs.items():
+            data_dir = None if config.layer_sizes[0] == 64 else options.data_dir
+            data = "digits" if config.layer_sizes[0] == 64 else "MNIST" if data_dir else "images"
+            rows: list[Row] = []
+            document["runs"].append(
+                {"config": name, "run": run, "data": data, **config._asdict(), "rows": rows}
+            )
+            console.print(f"{name}, run {run} of {n_runs}: {len(options.contenders)} contenders")
+            turns = document["turns"]
+            plan = Plan(
+                config,
+                options.contenders,
+                module,
+                data_dir,
+                options.threads,
+                turns,
+                options.timeout,
+            )
+            run_config(plan, rows, changed)
+
+
+def _quick() -> dict[str, Config]:
+    return {"s": CONFIGS["s"]._replace(n_rows=QUICK_ROWS)}
+
+
+def _writer(path: Path | None, document: dict[str, Any]) -> Callable[[], None]:
+    return lambda: write_json(path, document) if path else None
+
+
+def _parser(forms: tuple[Form, ...]) -> argparse.ArgumentParser:
+    """Refuse what cannot be run before anything is."""
+    by_name = {form.name: form for form in forms}
+
+    def contenders(text: str) -> list[Form]:
+        return [by_name[name] for name in known(text, by_name, "contender")]
+
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.peers",
+        description="Time one training step of everybody's, side by side, on this machine's CPU.",
+    )
+    parser.add_argument(
+        "--config",
+        type=lambda text: known(text, CONFIGS, "configuration"),
+        default=tuple(CONFIGS),
+        help=f"some of {','.join(CONFIGS)}; all unless given",
+    )
+    parser.add_argument("--quick", action="store_true", help="a look at s, in about two minutes")
+    parser.add_argument(
+        "--contenders", type=contenders, default=list(forms), help="some of " + ",".join(by_name)
+    )
+    parser.add_argument("--runs", type=_count, default=3, help="each in new processes (3)")
+    parser.add_argument("--turns", type=_count, help=f"that are timed in a run ({TURNS})")
+    parser.add_argument("--threads", type=_threads, default=cores(), help="all cores unless given")
+    parser.add_argument(
+        "--timeout", type=_count, default=120, help="seconds that a turn may take (120)"
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=_folder,
+        default=os.environ.get("FASTMLP_DATA"),
+        help="folder with MNIST's four IDX files; FASTMLP_DATA unless given, else made-up images",
+    )
+    parser.add_argument("--json", type=_json_file, help="for all figures, as they come")
+    return parser
+
+
+def known(text: str, names: Any, what: str) -> tuple[str, ...]:
+    """Return the names of a comma-separated list."""
+    wanted = tuple(text.split(","))
+    for name in wanted:
+        if name not in names:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no {what}, expected some of {','.join(names)}"
+            )
+    return wanted
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= cores():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} threads are not possible, expected 1 to {cores()}, the cores of this machine"
+        )
+    return int(text)
+
+
+def _folder(text: str) -> str:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder; expected the one with the data")
+    return str(Path(text).resolve())
+
+
+def _json_file(text: str) -> Path:
+    path = Path(text).resolve()
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that can be written to")
+    return path
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted; what had been timed is above, and in the file", file=sys.stderr)
+        sys.exit(1)
