@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from fastmlp.backends import Backend, get_backend
 from fastmlp.core import ACTIVATIONS, LOSSES, Carry, Optimizer, Params, Recipe, gradient_descent
+from fastmlp.core.tree import tree_leaves
 from fastmlp.training import Trainer, draw_params, epoch_order, one_hot
 
 LOSS_NAMES = tuple(LOSSES)
 ACTIVATION_NAMES = tuple(ACTIVATIONS)
+leaves = tree_leaves
 
 
 class Problem(NamedTuple):
@@ -84,10 +86,3 @@ def make_trainer(
 def orders(n: int, epochs: int, seed: int = 0) -> list[NDArray[np.int32]]:
     """Order of the samples in the first epochs."""
     return [epoch_order(n, seed, epoch) for epoch in range(1, epochs + 1)]
-
-
-def leaves(tree: Any) -> list[Any]:
-    """Arrays of nested tuples, left to right."""
-    if not isinstance(tree, tuple):
-        return [tree]
-    return [leaf for branch in tree for leaf in leaves(branch)]

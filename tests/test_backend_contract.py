@@ -18,11 +18,11 @@ from fastmlp.training import draw_params, epoch_order, programs
 XP: Any = np
 
 
-def loop(f: Any, carry: Any, xs: Any) -> tuple[Any, tuple[Any, ...]]:
+def loop(f: Any, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
     """Scan over host arrays, as the documentation of jax.lax.scan says it in Python."""
     columns: list[list[Any]] = []
     for x in xs:
-        carry, y = f(carry, x)
+        carry, y = f(carry, x, shared)
         columns.append(list(y))
     return carry, tuple(np.stack(column) for column in zip(*columns, strict=True))
 
@@ -33,8 +33,8 @@ def test_scan_equals_the_python_loop(backend: Backend, length: int) -> None:
     table = np.asarray([[0.5, -1.0], [0.25, 2.0], [-3.0, 0.125], [1.0, -0.75]])
     start = (Layer(W=XP.asarray([[1.0, 2.0]]), b=XP.asarray([0.5, -0.5])), (np.asarray(1.5),))
 
-    def body(xp: Any, table: Any) -> Any:
-        def f(carry: Any, rows: Any) -> Any:
+    def body(xp: Any) -> Any:
+        def f(carry: Any, rows: Any, table: Any) -> Any:
             """Depends on the order of the rows, and gives two results of different shapes."""
             layer, (c,) = carry
             picked = xp.sum(xp.take(table, rows, axis=0), axis=0)
@@ -46,14 +46,14 @@ def test_scan_equals_the_python_loop(backend: Backend, length: int) -> None:
 
     @backend.jit
     def scan(carry: Any, table: Any, rows: Any) -> Any:
-        return backend.scan(body(backend.xp, table), carry, rows)
+        return backend.scan(body(backend.xp), carry, rows, table)
 
     carry, ys = scan(
         backend.place(start, "float64"),
         backend.to_device(table, "float64"),
         backend.to_device(rows, "int32"),
     )
-    expected_carry, expected_ys = loop(body(np, table), start, rows)
+    expected_carry, expected_ys = loop(body(np), start, rows, table)
     assert isinstance(carry[0], Layer)
     assert isinstance(ys, tuple)
     actual = leaves(backend.fetch((carry, ys)))

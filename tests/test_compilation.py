@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from problems import make_carry, make_problem, make_recipe, make_trainer, orders
 
-from fastmlp.backends import Backend, get_backend
+from fastmlp.backends import Backend, get_backend, python_scan
 from fastmlp.core import Recipe, adam
 from fastmlp.training import Trainer, draw_params, epoch_order, programs
 
@@ -57,11 +58,19 @@ def test_step_is_traced_once_per_shape_of_batch(jax_backend: Backend, n: int, tr
     assert len(steps) == traces
 
 
-def test_numpy_runs_python_in_every_step() -> None:
+def test_a_loop_in_python_runs_the_formulas_in_every_step() -> None:
+    recipe, steps, _ = counted()
+    X, y = make_problem("softmax_cross_entropy", 70)
+    numpy = get_backend("numpy")
+    trainer_of(replace(numpy, scan=python_scan(numpy.xp)), recipe).run(X, y, orders(70, 3))
+    assert len(steps) == 3 * 5, "or else the counts of the other tests mean nothing"
+
+
+def test_numpy_runs_the_formulas_once_for_all_full_batches() -> None:
     recipe, steps, _ = counted()
     X, y = make_problem("softmax_cross_entropy", 70)
     trainer_of(get_backend("numpy"), recipe).run(X, y, orders(70, 3))
-    assert len(steps) == 3 * 5, "or else the counts of the other tests mean nothing"
+    assert len(steps) == 1 + 3, "for the trace, and for the smaller batch of each epoch"
 
 
 def test_second_trainer_of_an_equal_recipe_traces_nothing(jax_backend: Backend) -> None:

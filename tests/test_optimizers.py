@@ -120,3 +120,11 @@ def test_name_and_settings_say_what_an_optimizer_is_made_of() -> None:
     assert (momentum(0.5).name, momentum(0.5).settings) == ("momentum", (0.5,))
     assert (nesterov(0.5).name, nesterov(0.5).settings) == ("nesterov", (0.5,))
     assert (adam(0.8, eps=1e-7).name, adam(0.8, eps=1e-7).settings) == ("adam", (0.8, 0.999, 1e-7))
+
+
+def test_settings_given_in_any_way_make_one_optimizer() -> None:
+    assert adam() is adam(0.9) is adam(beta2=0.999) is adam(0.9, 0.999, eps=1e-8)
+    assert adam(0.8) is not adam()
+    assert momentum() is momentum(momentum=0.9)
+    with pytest.raises(TypeError, match="beta3"):
+        adam(beta3=0.5)

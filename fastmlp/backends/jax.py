@@ -42,9 +42,9 @@ def create(device: str | None) -> Backend:
     # XLA on a CPU multiplies faster by weights that lie the other way round
     flip = _transpose if chosen.platform == "cpu" else _keep
 
-    def scan(f: Body, carry: Any, xs: Array) -> tuple[Any, tuple[Array, ...]]:
+    def scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
         def flipped(carry: Any, x: Array) -> tuple[Any, tuple[Array, ...]]:
-            carry, y = f(flip(carry), x)
+            carry, y = f(flip(carry), x, shared)
             return flip(carry), y
 
         carry, ys = cast(Any, jax.lax.scan(flipped, flip(carry), xs))

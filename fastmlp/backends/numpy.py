@@ -1,15 +1,15 @@
-"""NumPy on the CPU: the default, and the oracle of all others."""
+"""NumPy: runs everywhere, the reference of all others."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
-from fastmlp.backends.numpy_forms import tuned
-from fastmlp.backends.record import Backend, BackendUnavailableError, Body, python_scan
+from fastmlp.backends.numpy_loop import traced_scan
+from fastmlp.backends.record import Backend, BackendUnavailableError
 from fastmlp.core.arrays import Array, Namespace
-from fastmlp.core.tree import tree_map
 
 
 def create(device: str | None) -> Backend:
@@ -20,25 +20,22 @@ def create(device: str | None) -> Backend:
             f"device={device!r} is not one of its devices, expected 'cpu'",
             "Leave device out",
         )
-    xp = cast(Namespace, np)
+
+    def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+        return x.astype(dtype, copy=copy)  # as a method, which arrays being traced have too
 
     def to_device(host: Any, dtype: str) -> Array:
         return cast(Array, np.asarray(host, dtype=dtype))
 
-    loop = python_scan(xp)
-
-    def scan(f: Body, carry: Any, xs: Array) -> tuple[Any, tuple[Array, ...]]:
-        return loop(f, tree_map(np.array, carry), xs)  # the updates write into the copy
-
+    xp = cast(Namespace, SimpleNamespace(**{**vars(np), "astype": astype}))
     return Backend(
         name="numpy",
         device="cpu",
         xp=xp,
         # the trainer says in words what NumPy would warn of in every batch
         jit=np.errstate(over="ignore", invalid="ignore"),
-        scan=scan,
+        scan=traced_scan(xp),
         to_device=to_device,
         to_host=np.asarray,
         sync=lambda tree: None,
-        tune=tuned,
     )

@@ -11,7 +11,7 @@ from fastmlp.core.step import Recipe
 from fastmlp.core.tree import tree_map
 
 Function = Callable[..., Any]
-Body = Callable[[Any, Array], tuple[Any, tuple[Array, ...]]]
+Body = Callable[[Any, Array, Any], tuple[Any, tuple[Array, ...]]]  # (carry, x, shared)
 
 
 class BackendUnavailableError(RuntimeError):
@@ -40,8 +40,9 @@ class Backend:
         ``jit(f)`` makes of the pure function f what runs here: compiled where the library can,
         else inside the library's own scope. At build time only.
     scan : callable
-        ``scan(f, carry, xs)`` calls ``carry, ys = f(carry, xs[i, ...])`` for every i and returns
-        the last carry and the stacked ys. `python_scan` says it in Python.
+        ``scan(f, carry, xs, shared)`` calls ``carry, ys = f(carry, xs[i, ...], shared)`` for every
+        i and returns the last carry and the stacked ys. `python_scan` says it in Python. All that
+        f reads comes through its arguments, so that what was compiled for f can be used again.
     to_device : callable
         ``to_device(host, dtype)``: a NumPy array as an array of this backend, a copy where the
         library needs one; dtype is a NumPy dtype name.
@@ -61,7 +62,7 @@ class Backend:
     device: str
     xp: Namespace
     jit: Callable[[Function], Function]
-    scan: Callable[[Body, Any, Array], tuple[Any, tuple[Array, ...]]]
+    scan: Callable[[Body, Any, Array, Any], tuple[Any, tuple[Array, ...]]]
     to_device: Callable[[Any, str], Array]
     to_host: Callable[[Any], Any]
     sync: Callable[[Any], None]
@@ -87,13 +88,15 @@ class Backend:
         return tree_map(self.to_host, tree)
 
 
-def python_scan(xp: Namespace) -> Callable[[Body, Any, Array], tuple[Any, tuple[Array, ...]]]:
+def python_scan(
+    xp: Namespace,
+) -> Callable[[Body, Any, Array, Any], tuple[Any, tuple[Array, ...]]]:
     """Return the scan of a library that runs each operation when it is called."""
 
-    def scan(f: Body, carry: Any, xs: Array) -> tuple[Any, tuple[Array, ...]]:
+    def scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
         ys = []
         for i in range(xs.shape[0]):
-            carry, y = f(carry, xs[i, ...])
+            carry, y = f(carry, xs[i, ...], shared)
             ys.append(y)
         return carry, tuple(xp.stack(column) for column in zip(*ys, strict=True))
 

@@ -19,3 +19,16 @@ def tree_map(f: Callable[..., Any], *trees: Any) -> Any:
         return f(*trees)
     branches = [tree_map(f, *branch) for branch in zip(*trees, strict=True)]
     return type(first)(*branches) if hasattr(first, "_fields") else tuple(branches)
+
+
+def tree_leaves(tree: Any) -> list[Any]:
+    """List the leaves of nested tuples, from the left.
+
+    Examples
+    --------
+    >>> tree_leaves((1, (2, 3)))
+    [1, 2, 3]
+    """
+    if not isinstance(tree, tuple):
+        return [tree]
+    return [leaf for branch in tree for leaf in tree_leaves(branch)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ from fastmlp.core.step import Carry, Recipe
 from fastmlp.core.tree import tree_map
 
 Data: TypeAlias = tuple[Array, Array]  # X (n, n_features), y (n, n_outputs), on the device
+Step: TypeAlias = Callable[[Carry, Array, Data], tuple[Carry, tuple[Array, ...]]]
 
 
 class Programs(NamedTuple):
@@ -41,19 +43,20 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     True
     """
     xp, recipe = backend.xp, backend.tune(recipe)
+    large_batch = _large_batch(backend, recipe)
+
+    def one_batch(carry: Carry, rows: Array, data: Data) -> tuple[Carry, tuple[Array, ...]]:
+        if rows.shape[0] > backend.block_rows:
+            return large_batch(carry, rows, data)
+        return core.step(xp, recipe, carry, *_take(xp, data, rows))
 
     def epoch(carry: Carry, data: Data, batches: Array, rest: Array) -> tuple[Carry, Array]:
-        def one_batch(carry: Carry, rows: Array) -> tuple[Carry, tuple[Array, ...]]:
-            if rows.shape[0] > backend.block_rows:
-                return _large_batch(backend, recipe, carry, data, rows)
-            return core.step(xp, recipe, carry, *_take(xp, data, rows))
-
         (n_batches, batch_size), n_rest = batches.shape, rest.shape[0]
         n = n_batches * batch_size + n_rest
         means: list[list[Array]] = []
         for rows in (batches, xp.reshape(rest, (1, n_rest))):
             if rows.shape[0] and rows.shape[1]:
-                carry, values = backend.scan(one_batch, carry, rows)
+                carry, values = backend.scan(one_batch, carry, rows, data)
                 means.append([xp.sum(value) * (rows.shape[1] / n) for value in values])
         report = [sum(parts[1:], parts[0]) for parts in zip(*means, strict=True)]
         sizes = [xp.sum(xp.abs(array)) for layer in carry.params for array in layer]
@@ -73,24 +76,27 @@ def _take(xp: Namespace, data: Data, rows: Array) -> Data:
     return xp.take(X, rows, axis=0), xp.take(y, rows, axis=0)
 
 
-def _large_batch(
-    backend: Backend, recipe: Recipe, carry: Carry, data: Data, rows: Array
-) -> tuple[Carry, tuple[Array, ...]]:
-    """Learn from a batch whose activations would not fit: mean of its blocks' gradients."""
-    xp, n, size = backend.xp, rows.shape[0], backend.block_rows
-    n_blocks = n // size
+def _large_batch(backend: Backend, recipe: Recipe) -> Step:
+    """Return a step for batches whose activations would not fit: mean of its blocks' gradients."""
+    xp, size = backend.xp, backend.block_rows
 
-    def add_block(total: Any, rows: Array) -> tuple[Any, tuple[()]]:
-        block = core.gradient(xp, recipe, carry.params, *_take(xp, data, rows))
-        share = rows.shape[0] / n
-        return tree_map(lambda a, b: a + share * b, total, block), ()
+    def add_block(total: Any, rows: Array, shared: tuple[Params, Data]) -> tuple[Any, tuple[()]]:
+        params, data = shared
+        block = core.gradient(xp, recipe, params, *_take(xp, data, rows))
+        return tree_map(lambda a, b: a + b, total, block), ()
 
-    zero = xp.zeros_like(carry.t)
-    zeros = (zero, *(zero for _ in recipe.loss.metrics))
-    total: Any = tree_map(xp.zeros_like, carry.params), zeros
-    blocks = xp.reshape(rows[: n_blocks * size], (n_blocks, size))
-    total, _ = backend.scan(add_block, total, blocks)
-    if n % size:
-        total, _ = add_block(total, rows[n_blocks * size :])
-    grads, values = total
-    return core.update(xp, recipe, carry, grads, values, n)
+    def large_batch(carry: Carry, rows: Array, data: Data) -> tuple[Carry, tuple[Array, ...]]:
+        n, shared = rows.shape[0], (carry.params, data)
+        n_full = n - n % size
+        zero = xp.zeros_like(carry.t)
+        zeros = tree_map(xp.zeros_like, carry.params), (zero, *(zero for _ in recipe.loss.metrics))
+        blocks = xp.reshape(rows[:n_full], (n_full // size, size))
+        total, _ = backend.scan(add_block, zeros, blocks, shared)
+        total = tree_map(lambda a: (size / n) * a, total)
+        if n_full < n:
+            rest, _ = add_block(zeros, rows[n_full:], shared)
+            total = tree_map(lambda a, b: a + ((n - n_full) / n) * b, total, rest)
+        grads, values = total
+        return core.update(xp, recipe, carry, grads, values, n)
+
+    return large_batch

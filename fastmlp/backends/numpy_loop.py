@@ -1,0 +1,234 @@
+"""The loop of the NumPy backend: traced once, then played into memory that is kept for it.
+
+A step of a small network spends most of its time between NumPy's calls, and a step of a larger one
+asks for the same memory again and again. So the body of a loop is traced (`numpy_trace`), and a
+plan is made of where each result lies: on top of an operand that nobody needs any more, if it can
+be, as an update then happens in the parameters themselves. To play a step is to go through a list
+of NumPy calls, the same calls in the same order as the formulas make, so the numbers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from fastmlp.backends.numpy_trace import Node, Ref, Trace, Traced, trace
+from fastmlp.backends.record import Body, python_scan
+from fastmlp.core.tree import tree_leaves, tree_map
+
+Arrays = list[Any]
+SHORT = 3  # a loop of fewer steps is not worth the preparations
+BLOCK = 65_536  # elements: calls on larger arrays are made in blocks of rows that stay in the cache
+FOREVER = 1 << 60
+
+
+class Slot(NamedTuple):
+    """Memory for one array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class Chain(NamedTuple):
+    """Calls that are made one after the other on each block of rows; or one call on the whole."""
+
+    nodes: list[int]
+    n_rows: int = 0
+    step: int = 1  # rows of a block
+
+
+class Plan(NamedTuple):
+    """Where each array of a trace lies."""
+
+    trace: Trace
+    slots: list[Slot]  # the inputs' first
+    slot_of: dict[int, int]  # of the nodes that are no views
+    chains: list[Chain]
+    tree: Any  # of the answer
+
+
+def traced_scan(xp: Any) -> Callable[..., tuple[Any, tuple[Any, ...]]]:
+    """Return the scan of a record whose namespace is xp; plans are kept as long as their f."""
+    as_written = python_scan(xp)
+    plans: WeakKeyDictionary[Any, dict[Any, Plan | None]] = WeakKeyDictionary()
+
+    def scan(f: Body, carry: Any, xs: Any, shared: Any = ()) -> tuple[Any, tuple[Any, ...]]:
+        leaves = tree_leaves((carry, xs, shared))
+        if len(xs) < SHORT or any(isinstance(leaf, Traced) for leaf in leaves):
+            return as_written(f, carry, xs, shared)
+        known = plans.setdefault(f, {})
+        key = tuple((np.shape(leaf)[leaf is xs :], np.asarray(leaf).dtype) for leaf in leaves)
+        if key not in known:
+            known[key] = _plan(f, carry, xs[0], shared)
+        plan = known[key]
+        return _play(plan, carry, xs, shared) if plan else as_written(f, carry, xs, shared)
+
+    return scan
+
+
+def _plan(f: Body, carry: Any, x: Any, shared: Any) -> Plan | None:
+    """Trace f and say where its arrays lie; None if it has to run as it is written."""
+    try:
+        found, answer = trace(f, carry, x, shared)
+    except Exception:
+        return None  # where f itself is at fault, running it will tell
+    nodes, outputs = found
+    start = tree_leaves(carry)
+    ends = outputs[: len(start)]
+    kinds = [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in start]
+    if [_kind(nodes, end) for end in ends] != kinds or len(tree_leaves(answer[0])) != len(start):
+        return None
+    slots, slot_of = _place(found, len(start))
+    return Plan(found, slots, slot_of, _chains(nodes), tree_map(lambda leaf: None, answer))
+
+
+def _kind(nodes: list[Node], output: Any) -> tuple[Any, Any]:
+    """Shape and dtype of an output."""
+    if isinstance(output, Ref):
+        return nodes[output].shape, nodes[output].dtype
+    return np.shape(output), np.asarray(output).dtype
+
+
+def _root(nodes: list[Node], number: int) -> int:
+    """Return the node whose memory a view shows."""
+    while nodes[number].kind == "view":
+        number = nodes[number].operands[0]
+    return number
+
+
+def _place(found: Trace, n_carry: int) -> tuple[list[Slot], dict[int, int]]:
+    """Give each array a slot; of the inputs, only the carry's may be written over."""
+    nodes, outputs = found
+    last_use: dict[int, int] = {}
+    for number, node in enumerate(nodes):
+        if node.kind == "call":
+            for operand in node.operands:
+                if isinstance(operand, Ref):
+                    last_use[_root(nodes, operand)] = number
+    for output in outputs:
+        if isinstance(output, Ref):
+            last_use[_root(nodes, output)] = FOREVER
+
+    slots: list[Slot] = []
+    slot_of: dict[int, int] = {}
+    free: list[int] = []
+    inputs = [number for number, node in enumerate(nodes) if node.kind == "input"]
+    for number in inputs:
+        slot_of[number] = len(slots)
+        slots.append(Slot(nodes[number].shape, nodes[number].dtype))
+    for number, node in enumerate(nodes):
+        if node.kind != "call":
+            continue
+        wanted = Slot(node.shape, node.dtype)
+        refs = [operand for operand in node.operands if isinstance(operand, Ref)]
+        over = sorted(
+            slot_of[ref]
+            for ref in refs
+            if node.elementwise and ref in slot_of and last_use[ref] == number
+        )
+        own = [slot for slot in over if slot < n_carry or slot >= len(inputs)]
+        fits = [slot for slot in [*own, *free] if slots[slot] == wanted]
+        if not fits:
+            fits = [len(slots)]
+            slots.append(wanted)
+        slot_of[number] = fits[0]
+        if fits[0] in free:
+            free.remove(fits[0])
+        ended = {slot_of[root] for ref in refs if last_use[root := _root(nodes, ref)] == number}
+        if number not in last_use:
+            ended.add(fits[0])
+        else:
+            ended.discard(fits[0])
+        free += sorted(slot for slot in ended if slot >= len(inputs))
+    return slots, slot_of
+
+
+def _play(plan: Plan, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Run the loop in memory of its own: the caller's arrays stay as they are."""
+    row = np.empty_like(xs[0])
+    state = [np.array(leaf) for leaf in tree_leaves(carry)]
+    inputs = [*state, row, *tree_leaves(shared)]
+    memory = [*inputs, *(np.empty(*slot) for slot in plan.slots[len(inputs) :])]
+    nodes, outputs = plan.trace
+    arrays: Arrays = []
+    for number, node in enumerate(nodes):
+        is_view = node.kind == "view"
+        arrays.append(
+            node.make(arrays[node.operands[0]]) if is_view else memory[plan.slot_of[number]]
+        )
+    found = [arrays[output] if isinstance(output, Ref) else output for output in outputs]
+    columns = [np.empty((len(xs), *np.shape(y)), np.asarray(y).dtype) for y in found[len(state) :]]
+    results = list(zip(columns, found[len(state) :], strict=True))
+    calls = list(_calls(plan, arrays))
+    moves = [(to, end) for to, end in zip(state, found, strict=False) if to is not end]
+    for i in range(len(xs)):
+        row[...] = xs[i]
+        for call in calls:
+            call()
+        for column, y in results:
+            column[i] = y
+        if moves:
+            ends = [np.array(end) for _, end in moves]
+            for (to, _), end in zip(moves, ends, strict=True):
+                to[...] = end
+    leaves = iter([*state, *columns])
+    answer: tuple[Any, tuple[Any, ...]] = tree_map(lambda _: next(leaves), plan.tree)
+    return answer
+
+
+def _calls(plan: Plan, arrays: Arrays) -> Iterator[Callable[[], Any]]:
+    """Bind the calls to their arrays; large elementwise ones in a row go block by block."""
+    nodes = plan.trace.nodes
+    for chain in plan.chains:
+        bound = [
+            (
+                nodes[n],
+                [arrays[x] if isinstance(x, Ref) else x for x in nodes[n].operands],
+                arrays[n],
+            )
+            for n in chain.nodes
+        ]
+        for start in range(0, chain.n_rows, chain.step):
+            rows = slice(start, start + chain.step)
+            for node, operands, out in bound:
+                parts = [x[rows] if np.shape(x) == node.shape else x for x in operands]
+                yield _bound(node, parts, out[rows])
+        if chain.n_rows == 0:
+            yield _bound(*bound[0])
+
+
+def _bound(node: Node, operands: list[Any], out: Any) -> Callable[[], Any]:
+    if node.elementwise and node.shape == ():  # NumPy is slower on arrays without dimensions
+        operands, out = [np.reshape(x, 1) for x in operands], out.reshape(1)
+    call: Callable[[], Any] = node.make(operands, out)
+    return call
+
+
+def _chains(nodes: list[Node]) -> list[Chain]:
+    """Put calls on large arrays of one shape that follow each other into one chain."""
+    chains: list[Chain] = []
+    for number, node in enumerate(nodes):
+        if node.kind != "call":
+            continue
+        size, last = prod(node.shape), chains[-1] if chains else None
+        if not (size > BLOCK and _by_rows(nodes, node)):
+            chains.append(Chain([number]))
+        elif last and last.n_rows and nodes[last.nodes[0]].shape == node.shape:
+            last.nodes.append(number)
+        else:
+            n_rows = node.shape[0]
+            chains.append(Chain([number], n_rows, max(1, BLOCK * n_rows // size)))
+    return chains
+
+
+def _by_rows(nodes: list[Node], node: Node) -> bool:
+    """Tell whether rows of a result depend on the same rows of its operands only."""
+    refs = [nodes[x] for x in node.operands if isinstance(x, Ref)]
+    return node.elementwise and all(
+        ref.kind != "view" and (ref.shape == node.shape or len(ref.shape) < len(node.shape))
+        for ref in refs
+    )

@@ -1,0 +1,168 @@
+"""What a pure function does with NumPy arrays, written down while it does it.
+
+`trace` calls the function with `Traced` arrays. They compute, so that shapes and dtypes are right,
+and note each call of NumPy as a `Node`. What depends on more than shapes, such as ``float(x)`` or
+``if x > 0``, is refused with `Untraceable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import NDArray
+
+from fastmlp.core.tree import tree_leaves, tree_map
+
+Bind = Callable[[list[Any], Any], Callable[[], Any]]
+
+
+class Untraceable(Exception):  # noqa: N818
+    """A function does something that cannot be written down."""
+
+
+class Node(NamedTuple):
+    """An array of the function: an input, a view of another one, or the result of a call."""
+
+    kind: str  # "input", "view", "call"
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    make: Any = None  # of a view: array -> view; of a call: `Bind`, (operands, out) -> the call
+    operands: tuple[Any, ...] = ()  # `Ref`s of nodes, and constants
+    elementwise: bool = False
+
+
+class Ref(int):
+    """Number of a node."""
+
+
+class Trace(NamedTuple):
+    """The nodes of a function, in the order of their calls, and which of them it returns."""
+
+    nodes: list[Node]
+    outputs: list[Any]  # leaves of the answer: `Ref`s, and constants
+
+
+def trace(f: Callable[..., Any], *trees: Any) -> tuple[Trace, Any]:
+    """Write down ``f(*trees)``; its inputs are the leaves, in order. Also return its answer."""
+    nodes: list[Node] = []
+    arguments = tree_map(lambda array: Traced(nodes, "input", np.asarray(array)), trees)
+    answer = f(*arguments)
+    leaves = tree_leaves(answer)
+    outputs = [leaf.number if isinstance(leaf, Traced) else leaf for leaf in leaves]
+    return Trace(nodes, outputs), answer
+
+
+def _refuse(*_: Any, **__: Any) -> Any:
+    raise Untraceable("a value is asked for, not an array")
+
+
+# NumPy's calls with their output as an argument by position, which Python passes on the fastest
+
+
+def _ufunc(function: Any) -> Bind:
+    if function in (np.maximum, np.minimum):  # NumPy 2.4 warns of an output by position
+        return lambda operands, out: partial(function, *operands, out=out)
+    return lambda operands, out: partial(function, *operands, out)
+
+
+def _reduction(function: Any, axis: Any, keepdims: bool) -> Bind:
+    return lambda operands, out: partial(function, *operands, axis, None, out, keepdims)
+
+
+def _cast(operands: list[Any], out: Any) -> Callable[[], Any]:
+    (array,) = operands
+    return partial(np.copyto, out, array, "unsafe")
+
+
+def _rows(operands: list[Any], out: Any) -> Callable[[], Any]:
+    # other modes than "clip" make a copy more; rows are checked where they come in
+    array, rows = operands
+    return partial(array.take, rows, 0, out, "clip")
+
+
+def _largest(axis: int) -> Bind:
+    return lambda operands, out: partial(operands[0].argmax, axis, out)
+
+
+REDUCTIONS = {np.sum: np.add, np.max: np.maximum, np.all: np.logical_and}
+CONSTANTS = (np.zeros_like, np.ones_like)
+
+
+class Traced(NDArrayOperatorsMixin):
+    """An array that notes what is done with it."""
+
+    def __init__(self, nodes: list[Node], kind: str, value: NDArray[Any], *how: Any) -> None:
+        self._nodes, self._value = nodes, value
+        self.number = Ref(len(nodes))
+        self.shape, self.dtype, self.ndim = value.shape, value.dtype, value.ndim
+        nodes.append(Node(kind, value.shape, value.dtype, *how))
+
+    @property
+    def T(self) -> Traced:  # noqa: N802
+        """Its transpose."""
+        return self._view(np.transpose)
+
+    def __getitem__(self, index: Any) -> Traced:
+        return self._view(lambda array: array[index])
+
+    def _view(self, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Traced:
+        value = function(self._value)
+        if value.size and not np.may_share_memory(value, self._value):
+            raise Untraceable("an index or a shape that needs a copy")
+        return Traced(self._nodes, "view", np.asarray(value), function, (self.number,))
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Traced:
+        """Give the values another dtype."""
+        if not copy and self.dtype == dtype:
+            return self
+        return self._called(self._value.astype(dtype), _cast, (self,), elementwise=True)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        if method != "__call__" or settings or ufunc.nout != 1:
+            raise Untraceable(f"numpy.{ufunc.__name__}, {method}, {sorted(settings)}")
+        value = ufunc(*map(_value, inputs))
+        return self._called(value, _ufunc(ufunc), inputs, elementwise=ufunc.signature is None)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        values = [_value(x) for x in args]
+        if func in CONSTANTS and len(args) == 1 and not kwargs:
+            return func(*values)
+        if func is np.reshape and len(args) == 2 and not kwargs:
+            return self._view(lambda array: np.reshape(array, args[1]))
+        if func is np.take and len(args) == 2 and kwargs == {"axis": 0}:
+            bind: Bind = _rows
+        elif func is np.argmax and len(args) == 1 and set(kwargs) == {"axis"}:
+            bind = _largest(**kwargs)
+        elif func in REDUCTIONS and len(args) == 1 and set(kwargs) <= {"axis", "keepdims"}:
+            reduce = REDUCTIONS[func].reduce
+            bind = _reduction(reduce, kwargs.get("axis"), kwargs.get("keepdims", False))
+        else:
+            raise Untraceable(f"numpy.{func.__name__}")
+        return self._called(func(*values, **kwargs), bind, args)
+
+    def _called(
+        self, value: Any, bind: Bind, inputs: tuple[Any, ...], *, elementwise: bool = False
+    ) -> Traced:
+        dtypes = {x.dtype for x in inputs if hasattr(x, "dtype")}
+        (dtype,) = dtypes if len(dtypes) == 1 else (None,)
+        operands = tuple(_operand(x, dtype) for x in inputs)
+        return Traced(self._nodes, "call", np.asarray(value), bind, operands, elementwise)
+
+    __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
+
+
+def _value(x: Any) -> Any:
+    return x._value if isinstance(x, Traced) else x
+
+
+def _operand(x: Any, dtype: np.dtype[Any] | None) -> Any:
+    """Make of a Python number the array that NumPy would make of it in each call."""
+    if isinstance(x, Traced):
+        return x.number
+    if isinstance(x, int | float) and dtype is not None and dtype.kind == "f":
+        return np.asarray(x, dtype=dtype)
+    return x
