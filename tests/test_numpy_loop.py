@@ -52,13 +52,9 @@ def keep_values(to: list[dict[str, float]], epoch: Epoch) -> None:
 # --- whole trainings ---
 
 
-@pytest.mark.parametrize("block", [numpy_loop.BLOCK, 8], ids=["whole", "in-blocks"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", LOSS_NAMES)
-def test_training_gives_the_bits_of_the_formulas(
-    loss: str, dtype: str, block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(numpy_loop, "BLOCK", block)
+def test_training_gives_the_bits_of_the_formulas(loss: str, dtype: str) -> None:
     X, y = make_problem(loss, 70)
     for optimizer, l2 in product(OPTIMIZERS, (0.0, 0.1)):
         recipe = make_recipe(loss, ("relu", "tanh", "logistic", "identity"), optimizer, l2)
@@ -163,11 +159,16 @@ BODIES: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("block", [numpy_loop.BLOCK, 2], ids=["whole", "in-blocks"])
 @pytest.mark.parametrize("name", BODIES)
-def test_bodies_of_every_kind(name: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numpy_loop, "BLOCK", block)
+def test_bodies_of_every_kind(name: str) -> None:
     compare(BODIES[name], (draw(3, 3, seed=1), draw(3, 3, seed=2)), draw(5, 3), (draw(3, 3),))
+
+
+def test_numbers_of_python_do_not_widen_what_has_no_dimensions() -> None:
+    def f(carry: Any, x: Any, shared: Any) -> Any:
+        return carry + 2, (carry * 3, x - 1)
+
+    compare(f, np.int8(1), np.arange(5, dtype=np.int16))
 
 
 def test_rows_may_be_numbers_and_carries_without_dimensions() -> None:
@@ -222,7 +223,5 @@ def test_any_program_plays_as_it_is_written(
         chosen = [values[-1 - pick % len(values)] for pick in picks]
         return tuple(chosen[:3]), tuple(chosen[3:])
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numpy_loop, "BLOCK", 5)
-        carry = tuple(draw(3, 3, seed=seed) for seed in range(3))
-        compare(f, carry, draw(4, 3, 3), draw(3, 3, seed=9))
+    carry = tuple(draw(3, 3, seed=seed) for seed in range(3))
+    compare(f, carry, draw(4, 3, 3), draw(3, 3, seed=9))

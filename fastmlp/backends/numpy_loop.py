@@ -9,8 +9,7 @@ of NumPy calls, the same calls in the same order as the formulas make, so the nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from math import prod
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,7 +21,6 @@ from fastmlp.core.tree import tree_leaves, tree_map
 
 Arrays = list[Any]
 SHORT = 3  # a loop of fewer steps is not worth the preparations
-BLOCK = 65_536  # elements: calls on larger arrays are made in blocks of rows that stay in the cache
 FOREVER = 1 << 60
 
 
@@ -33,21 +31,12 @@ class Slot(NamedTuple):
     dtype: np.dtype[Any]
 
 
-class Chain(NamedTuple):
-    """Calls that are made one after the other on each block of rows; or one call on the whole."""
-
-    nodes: list[int]
-    n_rows: int = 0
-    step: int = 1  # rows of a block
-
-
 class Plan(NamedTuple):
     """Where each array of a trace lies."""
 
     trace: Trace
     slots: list[Slot]  # the inputs' first
     slot_of: dict[int, int]  # of the nodes that are no views
-    chains: list[Chain]
     tree: Any  # of the answer
 
 
@@ -56,7 +45,7 @@ def traced_scan(xp: Any) -> Callable[..., tuple[Any, tuple[Any, ...]]]:
     as_written = python_scan(xp)
     plans: WeakKeyDictionary[Any, dict[Any, Plan | None]] = WeakKeyDictionary()
 
-    def scan(f: Body, carry: Any, xs: Any, shared: Any = ()) -> tuple[Any, tuple[Any, ...]]:
+    def scan(f: Body, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
         leaves = tree_leaves((carry, xs, shared))
         if len(xs) < SHORT or any(isinstance(leaf, Traced) for leaf in leaves):
             return as_written(f, carry, xs, shared)
@@ -83,7 +72,7 @@ def _plan(f: Body, carry: Any, x: Any, shared: Any) -> Plan | None:
     if [_kind(nodes, end) for end in ends] != kinds or len(tree_leaves(answer[0])) != len(start):
         return None
     slots, slot_of = _place(found, len(start))
-    return Plan(found, slots, slot_of, _chains(nodes), tree_map(lambda leaf: None, answer))
+    return Plan(found, slots, slot_of, tree_map(lambda leaf: None, answer))
 
 
 def _kind(nodes: list[Node], output: Any) -> tuple[Any, Any]:
@@ -163,7 +152,11 @@ def _play(plan: Plan, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any,
     found = [arrays[output] if isinstance(output, Ref) else output for output in outputs]
     columns = [np.empty((len(xs), *np.shape(y)), np.asarray(y).dtype) for y in found[len(state) :]]
     results = list(zip(columns, found[len(state) :], strict=True))
-    calls = list(_calls(plan, arrays))
+    calls = [
+        _bound(node, [arrays[x] if isinstance(x, Ref) else x for x in node.operands], out)
+        for node, out in zip(nodes, arrays, strict=True)
+        if node.kind == "call"
+    ]
     moves = [(to, end) for to, end in zip(state, found, strict=False) if to is not end]
     for i in range(len(xs)):
         row[...] = xs[i]
@@ -180,55 +173,9 @@ def _play(plan: Plan, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any,
     return answer
 
 
-def _calls(plan: Plan, arrays: Arrays) -> Iterator[Callable[[], Any]]:
-    """Bind the calls to their arrays; large elementwise ones in a row go block by block."""
-    nodes = plan.trace.nodes
-    for chain in plan.chains:
-        bound = [
-            (
-                nodes[n],
-                [arrays[x] if isinstance(x, Ref) else x for x in nodes[n].operands],
-                arrays[n],
-            )
-            for n in chain.nodes
-        ]
-        for start in range(0, chain.n_rows, chain.step):
-            rows = slice(start, start + chain.step)
-            for node, operands, out in bound:
-                parts = [x[rows] if np.shape(x) == node.shape else x for x in operands]
-                yield _bound(node, parts, out[rows])
-        if chain.n_rows == 0:
-            yield _bound(*bound[0])
-
-
 def _bound(node: Node, operands: list[Any], out: Any) -> Callable[[], Any]:
     if node.elementwise and node.shape == ():  # NumPy is slower on arrays without dimensions
-        operands, out = [np.reshape(x, 1) for x in operands], out.reshape(1)
+        operands = [x.reshape(1) if isinstance(x, np.ndarray) else x for x in operands]
+        out = out.reshape(1)
     call: Callable[[], Any] = node.make(operands, out)
     return call
-
-
-def _chains(nodes: list[Node]) -> list[Chain]:
-    """Put calls on large arrays of one shape that follow each other into one chain."""
-    chains: list[Chain] = []
-    for number, node in enumerate(nodes):
-        if node.kind != "call":
-            continue
-        size, last = prod(node.shape), chains[-1] if chains else None
-        if not (size > BLOCK and _by_rows(nodes, node)):
-            chains.append(Chain([number]))
-        elif last and last.n_rows and nodes[last.nodes[0]].shape == node.shape:
-            last.nodes.append(number)
-        else:
-            n_rows = node.shape[0]
-            chains.append(Chain([number], n_rows, max(1, BLOCK * n_rows // size)))
-    return chains
-
-
-def _by_rows(nodes: list[Node], node: Node) -> bool:
-    """Tell whether rows of a result depend on the same rows of its operands only."""
-    refs = [nodes[x] for x in node.operands if isinstance(x, Ref)]
-    return node.elementwise and all(
-        ref.kind != "view" and (ref.shape == node.shape or len(ref.shape) < len(node.shape))
-        for ref in refs
-    )
