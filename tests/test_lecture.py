@@ -148,4 +148,6 @@ def test_formulas_use_exactly_the_functions_of_the_namespace() -> None:
         program.predict(carry.params, data[0])
         program.evaluate(carry.params, data)
         recipe.optimizer.init(xp, carry.params)
+        kept, back = place([0, 2], "int32"), place(np.arange(7), "int32")
+        program.widen(program.narrow(carry, kept), carry, back)
     assert recorder.asked == {name for name in vars(Namespace) if not name.startswith("_")}

@@ -56,6 +56,10 @@ class Backend:
     block_rows : int
         Rows whose activations lie in memory at a time: larger batches are learnt from, and data
         are predicted, in blocks of so many.
+    column_block : int
+        Columns of X that are zero in every row of the data are left out of training, as long as a
+        multiple of so many columns remains; 0 keeps X as it lies, uncopied. The weights come out
+        the same.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Backend:
     sync: Callable[[Any], None]
     tune: Callable[[Recipe], Recipe] = lambda recipe: recipe
     block_rows: int = 1024
+    column_block: int = 0
 
     def __deepcopy__(self, memo: Any) -> Backend:
         """Return the record itself: it is frozen, and programs are compiled for it."""

@@ -36,6 +36,7 @@ class Namespace(Protocol):
     def all(self, x: Array, /, *, axis: int) -> Array: ...  # noqa: D102
     def argmax(self, x: Array, /, *, axis: int) -> Array: ...  # noqa: D102
     def astype(self, x: Array, dtype: Any, /, *, copy: bool = True) -> Array: ...  # noqa: D102
+    def concat(self, arrays: Sequence[Array], /, *, axis: int) -> Array: ...  # noqa: D102
     def equal(self, x: Array, y: Array, /) -> Array: ...  # noqa: D102
     def exp(self, x: Array, /) -> Array: ...  # noqa: D102
     def expm1(self, x: Array, /) -> Array: ...  # noqa: D102

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from fastmlp import core
 from fastmlp.backends.record import Backend
@@ -12,17 +12,20 @@ from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.core.tree import tree_map
+from fastmlp.training import columns
 
 Data: TypeAlias = tuple[Array, Array]  # X (n, n_features), y (n, n_outputs), on the device
 Step: TypeAlias = Callable[[Carry, Array, Data], tuple[Carry, tuple[Array, ...]]]
 
 
 class Programs(NamedTuple):
-    """Three pure functions, jitted where the backend can."""
+    """Pure functions, jitted where the backend can."""
 
     epoch: Any  # (carry, data, batches, rest) -> carry, report
     predict: Any  # (params, x) -> outputs (n, n_outputs)
     evaluate: Any  # (params, data) -> loss, *metrics
+    narrow: Any  # (carry, kept) -> carry of an X of these columns
+    widen: Any  # (carry, before, back) -> carry of all columns
 
 
 @lru_cache(maxsize=64)
@@ -68,7 +71,13 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     def evaluate(params: Params, data: Data) -> tuple[Array, ...]:
         return core.evaluate(xp, recipe, params, *data)
 
-    return Programs(backend.jit(epoch), backend.jit(predict), backend.jit(evaluate))
+    def narrow(carry: Carry, kept: Array) -> Carry:
+        return cast(Carry, columns.narrow(xp, carry, kept))
+
+    def widen(carry: Carry, before: Carry, back: Array) -> Carry:
+        return cast(Carry, columns.widen(xp, carry, before, back))
+
+    return Programs(*(backend.jit(f) for f in (epoch, predict, evaluate, narrow, widen)))
 
 
 def _take(xp: Namespace, data: Data, rows: Array) -> Data:

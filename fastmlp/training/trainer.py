@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -14,9 +16,11 @@ from fastmlp.backends.record import Backend
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
-from fastmlp.training.programs import programs
+from fastmlp.training.columns import Columns, live_columns, may_be_left_out
+from fastmlp.training.programs import Data, programs
 
 BLOCK = 4096  # rows whose activations predict and evaluate hold at a time
+AHEAD = 1  # epochs that are started before the report of an earlier one is read
 
 
 class Epoch(NamedTuple):
@@ -25,6 +29,14 @@ class Epoch(NamedTuple):
     epoch: int  # counted from 1
     values: dict[str, float]  # loss and metrics: means over the epoch's samples as they were seen
     epoch_s: float
+
+
+class Placed(NamedTuple):
+    """Data of a training on the device."""
+
+    arrays: Data
+    n_rows: int
+    columns: Columns | None  # of X that are there, if not all are
 
 
 OnEpoch: TypeAlias = Callable[[Epoch], bool | None]
@@ -111,6 +123,8 @@ class Trainer:
         self.carry: Carry = backend.place(host, dtype)
         self.name, self.device = backend.name, backend.device
         self.epoch = 0  # complete ones, the carry is the last one's
+        self._programs = programs(backend, recipe)
+        self._no_rest = backend.to_device(np.empty(0), "int32")
 
     def run(
         self,
@@ -136,31 +150,85 @@ class Trainer:
         DivergenceError
             Names the epoch; ``carry`` stays that of the epoch before.
         """
-        check_targets(self.carry.params, X, y)
-        data = self._place(X), self.backend.to_device(y, self.dtype)
-        for order in orders:
-            check_order(order, X.shape[0])
-            started = time.perf_counter()
-            carry, values = self._run_epoch(data, order)
-            epoch_s = time.perf_counter() - started
-            if not all(math.isfinite(value) for value in values):
-                raise diverged(self.epoch + 1, values[0], self.learning_rate)
-            self.carry, self.epoch = carry, self.epoch + 1
-            if on_epoch and on_epoch(Epoch(self.epoch, self._named(values[:-1]), epoch_s)):
-                break
+        self.train(self.place(X, y), orders, on_epoch)
 
-    def _run_epoch(self, data: Any, order: NDArray[np.int32]) -> tuple[Carry, list[float]]:
+    def place(self, X: NDArray[Any], y: NDArray[Any]) -> Placed:
+        """Bring the data of a training to the device, for `train`."""
+        check_targets(self.carry.params, X, y)
+        block, used = self.backend.column_block, None
+        if block and may_be_left_out(self.recipe.l2, self.carry.state, self.epoch):
+            used = live_columns(X, block)
+        data = self._place(X if used is None else X[:, used.kept])
+        return Placed((data, self.backend.to_device(y, self.dtype)), X.shape[0], used)
+
+    def train(
+        self,
+        data: Placed,
+        orders: Iterable[NDArray[np.int32]],
+        on_epoch: OnEpoch | None = None,
+    ) -> None:
+        """Train for one epoch per order, as `run`, on data that have been placed.
+
+        Without ``on_epoch`` an epoch is started before the one before it is known to have ended
+        well, so that the device need not wait for the host.
+        """
+        carry = self.carry
+        try:
+            for ended, values, epoch_s in self._epochs(data, orders, 0 if on_epoch else AHEAD):
+                carry, self.epoch = ended, self.epoch + 1
+                if on_epoch:
+                    carry = self.carry = self._widened(carry, data.columns)
+                    if on_epoch(Epoch(self.epoch, self._named(values[:-1]), epoch_s)):
+                        break
+        finally:
+            self.carry = self._widened(carry, data.columns)
+
+    def _epochs(
+        self, data: Placed, orders: Iterable[NDArray[np.int32]], ahead: int
+    ) -> Iterator[tuple[Carry, list[float], float]]:
+        """Carry, report and time of each epoch that ended well; ``ahead`` more are under way."""
+        running: deque[tuple[Carry, Any, float]] = deque()
+        carry = self._narrowed(self.carry, data.columns)
+        for order in chain(orders, [None] * ahead):
+            if order is not None:
+                check_order(order, data.n_rows)
+                started = time.perf_counter()
+                carry, report = self._start(carry, data.arrays, order)
+                running.append((carry, report, started))
+            if running and (order is None or len(running) > ahead):
+                ended, report, started = running.popleft()
+                values = self.backend.to_host(report).tolist()
+                epoch_s = time.perf_counter() - started
+                if not all(math.isfinite(value) for value in values):
+                    raise diverged(self.epoch + 1, values[0], self.learning_rate)
+                yield ended, values, epoch_s
+
+    def _start(self, carry: Carry, data: Data, order: NDArray[np.int32]) -> tuple[Carry, Any]:
         """Full batches, then the rest as a batch of its own: two shapes at most."""
         n_full = order.size - order.size % self.batch_size
         batches, rest = order[:n_full].reshape(-1, self.batch_size), order[n_full:]
-        place, epoch = self.backend.to_device, programs(self.backend, self.recipe).epoch
-        carry, report = epoch(self.carry, data, place(batches, "int32"), place(rest, "int32"))
-        return carry, self.backend.to_host(report).tolist()
+        place = self.backend.to_device
+        placed = place(batches, "int32"), place(rest, "int32") if rest.size else self._no_rest
+        after, report = self._programs.epoch(carry, data, *placed)
+        return after, report
+
+    def _narrowed(self, carry: Carry, used: Columns | None) -> Carry:
+        if used is None:
+            return carry
+        narrow: Carry = self._programs.narrow(carry, self.backend.to_device(used.kept, "int32"))
+        return narrow
+
+    def _widened(self, carry: Carry, used: Columns | None) -> Carry:
+        if used is None or carry is self.carry:
+            return carry
+        back = self.backend.to_device(used.back, "int32")
+        wide: Carry = self._programs.widen(carry, self.carry, back)
+        return wide
 
     def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         """Loss without penalty, and metrics: means over all rows of X."""
         check_targets(self.carry.params, X, y)
-        evaluate = programs(self.backend, self.recipe).evaluate
+        evaluate = self._programs.evaluate
         total = np.zeros(1)
         for rows in _blocks(X.shape[0]):
             data = self._place(X[rows]), self.backend.to_device(y[rows], self.dtype)
@@ -171,7 +239,7 @@ class Trainer:
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Outputs (n, n_outputs): probabilities, or values of a regression."""
         check_rows(self.carry.params, X)
-        predict = programs(self.backend, self.recipe).predict
+        predict = self._programs.predict
         return np.concatenate(
             [
                 self.backend.to_host(predict(self.carry.params, self._place(X[rows])))
