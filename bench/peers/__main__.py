@@ -23,7 +23,7 @@ from bench.peers.turns import Plan, Row, run_config
 from fastmlp.compare.config import cores
 from fastmlp.compare.machine import machine_card
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ADAPTERS = "bench.peers.adapters"
 PACKAGES = ("numpy",)
 TURNS, QUICK_TURNS = 9, 3
@@ -72,15 +72,16 @@ def _compare(
         for name, config in configs.items():
             data_dir = None if config.layer_sizes[0] == 64 else options.data_dir
             data = "digits" if config.layer_sizes[0] == 64 else "MNIST" if data_dir else "images"
+            able = [form for form in options.contenders if form.task == config.task]
             rows: list[Row] = []
             document["runs"].append(
                 {"config": name, "run": run, "data": data, **config._asdict(), "rows": rows}
             )
-            console.print(f"{name}, run {run} of {n_runs}: {len(options.contenders)} contenders")
+            console.print(f"{name}, run {run} of {n_runs}: {len(able)} contenders")
             turns = document["turns"]
             plan = Plan(
                 config,
-                options.contenders,
+                able,
                 module,
                 data_dir,
                 options.threads,
@@ -100,14 +101,15 @@ def _writer(path: Path | None, document: dict[str, Any]) -> Callable[[], None]:
 
 def _parser(forms: tuple[Form, ...]) -> argparse.ArgumentParser:
     """Refuse what cannot be run before anything is."""
-    by_name = {form.name: form for form in forms}
+    names = tuple(dict.fromkeys(form.name for form in forms))
 
     def contenders(text: str) -> list[Form]:
-        return [by_name[name] for name in known(text, by_name, "contender")]
+        wanted = known(text, names, "contender")
+        return [form for form in forms if form.name in wanted]
 
     parser = argparse.ArgumentParser(
         prog="python -m bench.peers",
-        description="Time one training step of everybody's, side by side, on this machine's CPU.",
+        description="Time everybody's training and predictions, side by side, on the CPU.",
     )
     parser.add_argument(
         "--config",
@@ -117,7 +119,10 @@ def _parser(forms: tuple[Form, ...]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="a look at s, in about two minutes")
     parser.add_argument(
-        "--contenders", type=contenders, default=list(forms), help="some of " + ",".join(by_name)
+        "--contenders",
+        type=contenders,
+        default=list(forms),
+        help=f"some of {','.join(names)}; each where it has a form for the configuration's task",
     )
     parser.add_argument("--runs", type=_count, default=3, help="each in new processes (3)")
     parser.add_argument("--turns", type=_count, help=f"that are timed in a run ({TURNS})")
