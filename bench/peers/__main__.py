@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bench.gpu.runner import write_json
 from bench.peers.configs import CONFIGS, QUICK_ROWS, Config
+from bench.peers.options import count, folder, json_file, known, threads
 from bench.peers.problem import Form
 from bench.peers.table import print_tables
 from bench.peers.turns import Plan, Row, run_config
@@ -124,58 +125,20 @@ def _parser(forms: tuple[Form, ...]) -> argparse.ArgumentParser:
         default=list(forms),
         help=f"some of {','.join(names)}; each where it has a form for the configuration's task",
     )
-    parser.add_argument("--runs", type=_count, default=3, help="each in new processes (3)")
-    parser.add_argument("--turns", type=_count, help=f"that are timed in a run ({TURNS})")
-    parser.add_argument("--threads", type=_threads, default=cores(), help="all cores unless given")
+    parser.add_argument("--runs", type=count, default=3, help="each in new processes (3)")
+    parser.add_argument("--turns", type=count, help=f"that are timed in a run ({TURNS})")
+    parser.add_argument("--threads", type=threads, default=cores(), help="all cores unless given")
     parser.add_argument(
-        "--timeout", type=_count, default=120, help="seconds that a turn may take (120)"
+        "--timeout", type=count, default=120, help="seconds that a turn may take (120)"
     )
     parser.add_argument(
         "--data-dir",
-        type=_folder,
+        type=folder,
         default=os.environ.get("FASTMLP_DATA"),
         help="folder with MNIST's four IDX files; FASTMLP_DATA unless given, else made-up images",
     )
-    parser.add_argument("--json", type=_json_file, help="for all figures, as they come")
+    parser.add_argument("--json", type=json_file, help="for all figures, as they come")
     return parser
-
-
-def known(text: str, names: Any, what: str) -> tuple[str, ...]:
-    """Return the names of a comma-separated list."""
-    wanted = tuple(text.split(","))
-    for name in wanted:
-        if name not in names:
-            raise argparse.ArgumentTypeError(
-                f"{name!r} is no {what}, expected some of {','.join(names)}"
-            )
-    return wanted
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= cores():
-        raise argparse.ArgumentTypeError(
-            f"{text!r} threads are not possible, expected 1 to {cores()}, the cores of this machine"
-        )
-    return int(text)
-
-
-def _folder(text: str) -> str:
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder; expected the one with the data")
-    return str(Path(text).resolve())
-
-
-def _json_file(text: str) -> Path:
-    path = Path(text).resolve()
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that can be written to")
-    return path
 
 
 if __name__ == "__main__":
