@@ -111,6 +111,15 @@ def test_who_misbehaves_is_named_and_the_others_are_kept(
     assert "1.0 MB" in said
 
 
+def test_a_script_finds_the_checkout_and_keeps_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # or every start would compile fastmlp
+    script = f"import sys, fastmlp; assert not sys.dont_write_bytecode; {GOOD}"
+    (contender,) = fakes(tmp_path, {"imports": script})
+    assert run_script([contender.script], 30.0)["status"] == "ok"
+
+
 def test_a_hang_ends_with_all_that_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child.txt"
     script = (

@@ -24,12 +24,11 @@ KNOWN = ("accuracy", "peak_rss_bytes", "extra_bytes")
 
 def run_script(command: Sequence[str], timeout_s: float) -> dict[str, Any]:
     """Run a script to its end; return status, reason and figures, and the log of a failure."""
-    search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *command],
-            env=os.environ | threads_environment(cores()) | {"PYTHONPATH": search},
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -67,6 +66,14 @@ def run_script(command: Sequence[str], timeout_s: float) -> dict[str, Any]:
     else:
         return {"status": "ok", "reason": "", **found}
     return {"status": status, "reason": reason, "log": log[-LOG_CHARACTERS:]}
+
+
+def _environment() -> dict[str, str]:
+    """Let scripts import this checkout, and keep its bytecode, as an installed package has it."""
+    search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | threads_environment(cores()) | {"PYTHONPATH": search}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def _figures(said: str) -> dict[str, Any]:
