@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench.gpu.runner import write_json
 from bench.peers.configs import CONFIGS, QUICK_ROWS, Config
-from bench.peers.options import count, folder, json_file, known, threads
+from bench.peers.options import count, folder, json_file, keep_to, known, threads
 from bench.peers.problem import Form
 from bench.peers.table import print_tables
 from bench.peers.turns import Plan, Row, run_config
@@ -37,8 +37,7 @@ def main(arguments: Sequence[str] | None = None, module: str = ADAPTERS) -> int:
     options = _parser(forms).parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwind: leave no child behind
     configs = _quick() if options.quick else {name: CONFIGS[name] for name in options.config}
-    if options.threads < cores():
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    keep_to(options.threads)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -50,3 +50,9 @@ def json_file(text: str) -> Path:
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that can be written to")
     return path
+
+
+def keep_to(threads: int) -> None:
+    """Keep this process, and those that it starts, to so many cores."""
+    if threads < cores():
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
