@@ -126,6 +126,13 @@ def cold(session: nox.Session) -> None:
 
 
 @nox.session
+def page(session: nox.Session) -> None:
+    """Write docs/performance.md from bench/results: ``nox -s page``; ``-- --check`` compares."""
+    session.install("-e", ".[report]")
+    session.run("python", "-m", "bench.page", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build wheel and source archive, and try the wheel alone: ``nox -s build``."""
     session.install("build")
