@@ -119,6 +119,20 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session
+def cold(session: nox.Session) -> None:
+    """Time fresh processes, import to exit: ``nox -s cold -- --runs 3``; TORCH as for peers."""
+    session.install("-e", ".[all]", os.environ.get("TORCH", "torch"), *groups("peers"))
+    session.run("python", "-m", "bench.cold", *session.posargs)
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Write docs/performance.md from bench/results: ``nox -s page``; ``-- --check`` compares."""
+    session.install("-e", ".[report]")
+    session.run("python", "-m", "bench.page", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build wheel and source archive, and try the wheel alone: ``nox -s build``."""
     session.install("build")

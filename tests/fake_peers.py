@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.peers.adapters.numpy_ import FORMS as NUMPY_FORMS
 from bench.peers.adapters.numpy_ import Loop
+from bench.peers.prediction import Predict
 from bench.peers.problem import Contender, Form, Problem, Unsupported
 
 
@@ -52,6 +54,21 @@ class Mislabelled(Loop):
         return [*first, (W[:, swapped], b[swapped])]
 
 
+def _bare(problem: Problem) -> Predict:
+    predict: Predict = next(form for form in NUMPY_FORMS if form.task == "predict").make(problem)
+    return predict
+
+
+def _mislabel(problem: Problem) -> Predict:
+    """Give one row of all another label."""
+    predict, odd = _bare(problem), problem.X[5]
+
+    def labels(x: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(predict(x) ^ (x == odd).all(axis=1))
+
+    return labels
+
+
 def _raise(_: Fake) -> None:
     raise ValueError("broken cable")
 
@@ -69,8 +86,8 @@ def _fake(deed: Callable[[Fake], None], epoch: int, problem: Problem) -> Contend
 
 
 FORMS = tuple(
-    Form(name, kind, "numpy", "made for tests", make)
-    for name, kind, make in (
+    Form(name, kind, "numpy", "made for tests", make, *task)
+    for name, kind, make, *task in (
         ("good", "fastmlp", partial(_fake, lambda fake: None, 0)),
         ("raises", "peer", partial(_fake, _raise, 1)),
         ("dies", "peer", partial(_fake, lambda fake: os._exit(3), 5)),
@@ -79,5 +96,9 @@ FORMS = tuple(
         ("mislabelled", "peer", Mislabelled),
         ("absent", "peer", _absent),
         ("unable", "peer", _unable),
+        ("good", "fastmlp", _bare, "predict"),
+        ("bare", "floor", _bare, "predict"),
+        ("mislabels", "floor", _mislabel, "predict"),
+        ("probable", "peer", lambda problem: lambda x: x[:, :10] / 16, "predict"),
     )
 )

@@ -23,14 +23,17 @@ from bench.peers import turns
 from bench.peers.adapters import FORMS
 from bench.peers.child import peak_rss_bytes
 from bench.peers.configs import CONFIGS, check_problem, make_problem
+from bench.peers.prediction import check_labels
 from bench.peers.problem import Form, Optimization, Problem, Unsupported
 from bench.peers.ratios import headline, lines
 from bench.peers.table import print_tables
-from bench.peers.verify import weight_error
+from bench.peers.verify import WrongResultsError, weight_error
 
 ROOT = Path(__file__).parents[1]
 MODULES = {"scikit-learn": "sklearn"}
-TRAINED = [form for form in FORMS if form.kind != "floor"]
+TRAINED = [form for form in FORMS if form.task == "train" and form.kind != "floor"]
+FLOORS = [form for form in FORMS if form.task == "train" and form.kind == "floor"]
+PREDICTING = [form for form in FORMS if form.task == "predict"]
 
 
 def small_problem(optimization: Optimization) -> Problem:
@@ -65,7 +68,7 @@ def test_adapters_agree_with_the_reference(form: Form, optimization: Optimizatio
     assert weight_error(make(form, check), check) < 1e-4
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form.kind == "floor"], ids=str)
+@pytest.mark.parametrize("form", FLOORS, ids=lambda form: form.name)
 def test_floors_compute_products(form: Form) -> None:
     make(form, small_problem(Optimization("sgd", 0.1))).run([np.arange(96, dtype=np.int32)])
 
@@ -89,6 +92,31 @@ def test_adapters_take_the_rows_of_the_order() -> None:
                 np.testing.assert_allclose(array, expected, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.filterwarnings("ignore")  # peers may warn
+@pytest.mark.parametrize("batch_size", [1, 96])
+@pytest.mark.parametrize("form", PREDICTING, ids=lambda form: form.name)
+def test_adapters_agree_on_labels(form: Form, batch_size: int) -> None:
+    problem = small_problem(Optimization("sgd", 0.5))._replace(batch_size=batch_size)
+    check_labels(make(form, problem), problem)
+
+
+def test_bare_numpy_cuts_many_rows_into_blocks() -> None:
+    problem = small_problem(Optimization("sgd", 0.5))
+    many = problem._replace(X=np.tile(problem.X, (11, 1)), batch_size=96 * 11)
+    check_labels(make(next(form for form in PREDICTING if form.name == "numpy:bare"), many), many)
+
+
+def test_what_float32_cannot_tell_is_no_wrong_label() -> None:
+    problem = small_problem(Optimization("sgd", 0.5))
+    *first, (W, b) = problem.weights
+    W, b = W.copy(), b.copy()
+    W[:, 1], b[1] = W[:, 0], b[0]
+    problem = problem._replace(weights=[*first, (W, b + np.where(np.arange(10) < 2, 9, 0))])
+    check_labels(lambda x: np.arange(len(x)) % 2, problem)
+    with pytest.raises(WrongResultsError, match="96 of 96 rows get another label"):
+        check_labels(lambda x: np.full(len(x), 2), problem)
+
+
 # ---------------------------------------------------------------------------- misbehaviour
 
 
@@ -96,6 +124,8 @@ def test_adapters_take_the_rows_of_the_order() -> None:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TURN_S", 1e-9)  # one epoch
     monkeypatch.setitem(CONFIGS, "tiny", CONFIGS["tiny"]._replace(n_rows=64))
+    few = CONFIGS["predict-1"]._replace(layer_sizes=(64, 32, 10), n_rows=64)
+    monkeypatch.setitem(CONFIGS, "predict-1", few)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
 
 
@@ -130,6 +160,34 @@ def test_who_misbehaves_is_named_and_the_others_are_kept(
     said = capsys.readouterr().out
     assert "hangs: timeout: killed" in said
     assert "good" in said
+
+
+@pytest.mark.usefixtures("short")
+def test_who_mislabels_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document = compare(tmp_path / "peers.json", "--config", "predict-1")
+    (run,) = document["runs"]
+    rows = {row["name"]: row for row in run["rows"]}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "good": "ok",
+        "bare": "ok",
+        "mislabels": "wrong results",
+        "probable": "wrong results",
+    }
+    assert rows["mislabels"]["reason"] == "1 of 64 rows get another label than from float64"
+    assert "labels have shape (64, 10)" in rows["probable"]["reason"]
+    assert (code, run["task"], rows["good"]["weight_error"]) == (1, "predict", None)
+    assert len(rows["good"]["epoch_s"]) == 2
+    said = capsys.readouterr().out
+    assert "us/call" in said
+    assert "numpy / floor" in said
+
+
+@pytest.mark.usefixtures("short")
+def test_a_contender_of_another_task_is_left_out(tmp_path: Path) -> None:
+    options = ("--config", "tiny,predict-1", "--contenders", "bare,unable")
+    code, document = compare(tmp_path / "peers.json", *options)
+    listed = [[row["name"] for row in run["rows"]] for run in document["runs"]]
+    assert (code, listed) == (0, [["unable"], ["bare"]])
 
 
 @pytest.mark.usefixtures("short")
@@ -218,6 +276,7 @@ def run(*rows: dict[str, Any]) -> dict[str, Any]:
         "config": "s",
         "n_rows": 1000,
         "rows": list(rows),
+        "task": "train",
         "layer_sizes": [2, 1],
         "batch_size": 1,
         "optimization": ["sgd", 0.1],
@@ -250,6 +309,7 @@ def test_ratios_are_formed_within_runs_from_medians() -> None:
     found = headline(INVENTED, "s")
     assert found.fastmlp_to_peer == pytest.approx((1.25, 1.0, 1.5))
     assert found.numpy_to_sklearn == pytest.approx((2.25, 2.0, 2.5))
+    assert found.numpy_to_floor == pytest.approx((0.325, 0.25, 0.4))
     assert found.jax_to_floor == pytest.approx((0.65, 0.5, 0.8))
     assert (found.best_fastmlp, found.best_peer) == ("fastmlp:jax", "optax:scan")
     assert found.disturbed

@@ -17,13 +17,14 @@ from rich.console import Console
 
 from bench.gpu.runner import write_json
 from bench.peers.configs import CONFIGS, QUICK_ROWS, Config
+from bench.peers.options import count, folder, json_file, keep_to, known, threads
 from bench.peers.problem import Form
 from bench.peers.table import print_tables
 from bench.peers.turns import Plan, Row, run_config
 from fastmlp.compare.config import cores
 from fastmlp.compare.machine import machine_card
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ADAPTERS = "bench.peers.adapters"
 PACKAGES = ("numpy",)
 TURNS, QUICK_TURNS = 9, 3
@@ -36,8 +37,7 @@ def main(arguments: Sequence[str] | None = None, module: str = ADAPTERS) -> int:
     options = _parser(forms).parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwind: leave no child behind
     configs = _quick() if options.quick else {name: CONFIGS[name] for name in options.config}
-    if options.threads < cores():
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    keep_to(options.threads)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -72,15 +72,16 @@ def _compare(
         for name, config in configs.items():
             data_dir = None if config.layer_sizes[0] == 64 else options.data_dir
             data = "digits" if config.layer_sizes[0] == 64 else "MNIST" if data_dir else "images"
+            able = [form for form in options.contenders if form.task == config.task]
             rows: list[Row] = []
             document["runs"].append(
                 {"config": name, "run": run, "data": data, **config._asdict(), "rows": rows}
             )
-            console.print(f"{name}, run {run} of {n_runs}: {len(options.contenders)} contenders")
+            console.print(f"{name}, run {run} of {n_runs}: {len(able)} contenders")
             turns = document["turns"]
             plan = Plan(
                 config,
-                options.contenders,
+                able,
                 module,
                 data_dir,
                 options.threads,
@@ -100,14 +101,15 @@ def _writer(path: Path | None, document: dict[str, Any]) -> Callable[[], None]:
 
 def _parser(forms: tuple[Form, ...]) -> argparse.ArgumentParser:
     """Refuse what cannot be run before anything is."""
-    by_name = {form.name: form for form in forms}
+    names = tuple(dict.fromkeys(form.name for form in forms))
 
     def contenders(text: str) -> list[Form]:
-        return [by_name[name] for name in known(text, by_name, "contender")]
+        wanted = known(text, names, "contender")
+        return [form for form in forms if form.name in wanted]
 
     parser = argparse.ArgumentParser(
         prog="python -m bench.peers",
-        description="Time one training step of everybody's, side by side, on this machine's CPU.",
+        description="Time everybody's training and predictions, side by side, on the CPU.",
     )
     parser.add_argument(
         "--config",
@@ -117,60 +119,25 @@ def _parser(forms: tuple[Form, ...]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="a look at s, in about two minutes")
     parser.add_argument(
-        "--contenders", type=contenders, default=list(forms), help="some of " + ",".join(by_name)
+        "--contenders",
+        type=contenders,
+        default=list(forms),
+        help=f"some of {','.join(names)}; each where it has a form for the configuration's task",
     )
-    parser.add_argument("--runs", type=_count, default=3, help="each in new processes (3)")
-    parser.add_argument("--turns", type=_count, help=f"that are timed in a run ({TURNS})")
-    parser.add_argument("--threads", type=_threads, default=cores(), help="all cores unless given")
+    parser.add_argument("--runs", type=count, default=3, help="each in new processes (3)")
+    parser.add_argument("--turns", type=count, help=f"that are timed in a run ({TURNS})")
+    parser.add_argument("--threads", type=threads, default=cores(), help="all cores unless given")
     parser.add_argument(
-        "--timeout", type=_count, default=120, help="seconds that a turn may take (120)"
+        "--timeout", type=count, default=120, help="seconds that a turn may take (120)"
     )
     parser.add_argument(
         "--data-dir",
-        type=_folder,
+        type=folder,
         default=os.environ.get("FASTMLP_DATA"),
         help="folder with MNIST's four IDX files; FASTMLP_DATA unless given, else made-up images",
     )
-    parser.add_argument("--json", type=_json_file, help="for all figures, as they come")
+    parser.add_argument("--json", type=json_file, help="for all figures, as they come")
     return parser
-
-
-def known(text: str, names: Any, what: str) -> tuple[str, ...]:
-    """Return the names of a comma-separated list."""
-    wanted = tuple(text.split(","))
-    for name in wanted:
-        if name not in names:
-            raise argparse.ArgumentTypeError(
-                f"{name!r} is no {what}, expected some of {','.join(names)}"
-            )
-    return wanted
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= cores():
-        raise argparse.ArgumentTypeError(
-            f"{text!r} threads are not possible, expected 1 to {cores()}, the cores of this machine"
-        )
-    return int(text)
-
-
-def _folder(text: str) -> str:
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder; expected the one with the data")
-    return str(Path(text).resolve())
-
-
-def _json_file(text: str) -> Path:
-    path = Path(text).resolve()
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that can be written to")
-    return path
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 from bench.gpu.child import line_writer
 from bench.peers.configs import Config, check_problem, make_problem
-from bench.peers.problem import Form, Optimization, Problem, Unsupported
+from bench.peers.prediction import Calls, check_labels
+from bench.peers.problem import Contender, Form, Optimization, Problem, Unsupported
 from bench.peers.verify import WrongResultsError, weight_error
 from fastmlp.backends import BackendUnavailableError
 from fastmlp.training import epoch_order
@@ -46,27 +47,24 @@ class Settings(NamedTuple):
     threads: int
 
 
-def find_form(name: str, module: str) -> Form:
-    """Return the form of that name."""
+def find_form(name: str, module: str, task: str) -> Form:
+    """Return the form of that name for that task."""
     forms: tuple[Form, ...] = import_module(module).FORMS
-    return next(form for form in forms if form.name == name)
+    return next(form for form in forms if (form.name, form.task) == (name, task))
 
 
 def main(argument: str) -> int:
     """Run the contender; the last line says how it ended."""
     say = line_writer()
     settings = Settings(**json.loads(argument))
-    sizes, batch_size, n_rows, optimization = settings.config
-    config = Config(tuple(sizes), batch_size, n_rows, Optimization(*optimization))
+    sizes, batch_size, n_rows, optimization, task = settings.config
+    config = Config(tuple(sizes), batch_size, n_rows, Optimization(*optimization), task)
     try:
-        form = find_form(settings.form, settings.forms)
+        form = find_form(settings.form, settings.forms, task)
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
         problem = make_problem(config, settings.data_dir, settings.threads)
-        ready: dict[str, Any] = {"version": _version(form.package), "weight_error": None}
-        if form.kind != "floor":
-            check = check_problem(problem)
-            ready["weight_error"] = weight_error(form.make(check), check)
+        ready = {"version": _version(form.package), "weight_error": _verify(form, problem)}
         for answer in _turns(form, problem, ready):
             say(answer)
         end: dict[str, Any] = {"status": "ok", "reason": "", "peak_rss_bytes": peak_rss_bytes()}
@@ -77,8 +75,19 @@ def main(argument: str) -> int:
     return 0
 
 
+def _verify(form: Form, problem: Problem) -> float | None:
+    """Let a contender show that it computes what it should; of training, say how nearly."""
+    if form.task == "predict":
+        check_labels(form.make(problem), problem)
+    elif form.kind != "floor":
+        check = check_problem(problem)
+        return weight_error(form.make(check), check)
+    return None
+
+
 def _turns(form: Form, problem: Problem, ready: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    contender = form.make(problem)
+    made = form.make(problem)
+    contender: Contender = Calls(made, problem) if form.task == "predict" else made
     yield {"ready": ready}
     n, epoch = problem.X.shape[0], 0
     for line in sys.stdin:

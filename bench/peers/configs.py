@@ -17,12 +17,16 @@ CHECK_ROWS = 512
 
 
 class Config(NamedTuple):
-    """A network and the rows of an epoch: as many as fill batches, so that none is smaller."""
+    """A network and the rows of an epoch: as many as fill batches, so that none is smaller.
+
+    In the task "predict" an epoch is n_rows predicted once, batch_size rows per call.
+    """
 
     layer_sizes: tuple[int, ...]
     batch_size: int
     n_rows: int
     optimization: Optimization = SGD
+    task: str = "train"  # or "predict"
 
 
 CONFIGS = {
@@ -34,6 +38,8 @@ CONFIGS = {
     "gd": Config((784, 128, 10), 60_000, 60_000),
     "s-mom": Config((784, 128, 10), 128, 59_904, Optimization("momentum", 0.1)),
     "s-adam": Config((784, 128, 10), 128, 59_904, Optimization("adam", 0.001)),
+    "predict-1": Config((784, 128, 10), 1, 500, task="predict"),
+    "predict-10k": Config((784, 128, 10), 10_000, 10_000, task="predict"),
 }
 QUICK_ROWS = 6_400  # of s, with --quick
 

@@ -41,13 +41,17 @@ class Contender(Protocol):
 
 
 class Form(NamedTuple):
-    """One way of using a library; `Unsupported` raised by make says why a problem is left out."""
+    """One way of using a library; `Unsupported` raised by make says why a problem is left out.
+
+    ``make(problem)`` returns a `Contender`, or for the task "predict" a `prediction.Predict`.
+    """
 
     name: str  # "torch:compile"
     kind: str  # "fastmlp", "peer" or "floor"
     package: str  # as pip knows it
     description: str  # what is special about the form, in one line
-    make: Callable[[Problem], Contender]
+    make: Callable[[Problem], Any]
+    task: str = "train"  # or "predict"
 
 
 class Unsupported(Exception):  # noqa: N818

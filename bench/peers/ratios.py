@@ -41,6 +41,7 @@ class Headline(NamedTuple):
     best_peer: str
     numpy_to_sklearn: Mean | None
     jax_to_floor: Mean | None
+    numpy_to_floor: Mean | None
     disturbed: bool
 
 
@@ -68,6 +69,7 @@ def headline(document: dict[str, Any], config: str) -> Headline:
         _name(best(runs[-1], "peer")),
         mean_of(runs, lambda run: ratio(named(run, "fastmlp:numpy"), named(run, "sklearn"))),
         mean_of(runs, lambda run: ratio(named(run, "fastmlp:jax"), best(run, "floor"))),
+        mean_of(runs, lambda run: ratio(named(run, "fastmlp:numpy"), best(run, "floor"))),
         bool(known) and statistics.median(known) > DISTURBED_FROM,
     )
 

@@ -119,7 +119,8 @@ def weight_error(contender: Contender, problem: Problem) -> float:
             f"after {STEPS} steps the weights are off by {error:.1e} of their change, expected at "
             f"most {MOST_ERROR:g}"
         )
-    n_other = int((_labels(problem, got) != _labels(problem, wanted)).sum())
+    labels, expected_labels = (logits(problem, w).argmax(axis=1) for w in (got, wanted))
+    n_other = int((labels != expected_labels).sum())
     if n_other:
         raise WrongResultsError(f"{n_other} of {n} rows get another label after {STEPS} steps")
     return error
@@ -135,10 +136,11 @@ def _distance(these: Weights, those: Weights) -> float:
     return float(np.sqrt(sum(squares)))
 
 
-def _labels(problem: Problem, weights: Weights) -> NDArray[Any]:
+def logits(problem: Problem, weights: Weights) -> NDArray[Any]:
+    """Outputs (n, n_classes) before the softmax, in float64."""
     a = problem.X * problem.scale
     for W, b in weights[:-1]:
         a = np.maximum(a @ np.asarray(W, dtype=np.float64) + b, 0.0)
     W, b = weights[-1]
-    labels: NDArray[Any] = (a @ np.asarray(W, dtype=np.float64) + b).argmax(axis=1)
-    return labels
+    z: NDArray[Any] = a @ np.asarray(W, dtype=np.float64) + b
+    return z

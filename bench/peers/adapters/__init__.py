@@ -5,8 +5,10 @@ from __future__ import annotations
 from bench.peers.adapters import (
     fastmlp_,
     floors,
+    jax_,
     keras_,
     numpy_,
+    onnx_,
     optax_,
     sklearn_,
     tensorflow_,
@@ -16,7 +18,7 @@ from bench.peers.adapters import (
 )
 
 _FILES = (
-    *(fastmlp_, optax_, torch_, torch_manual, tensorflow_, keras_),
-    *(sklearn_, thinc_, numpy_, floors),
+    *(fastmlp_, optax_, jax_, torch_, torch_manual, tensorflow_, keras_),
+    *(onnx_, sklearn_, thinc_, numpy_, floors),
 )
 FORMS = tuple(form for file in _FILES for form in file.FORMS)

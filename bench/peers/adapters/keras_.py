@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.peers.prediction import Predict, folded_weights
 from bench.peers.problem import Contender, Form, Problem, Weights
 
-XLA_PAYS_FROM = 2**16  # weights
+XLA_PAYS_FROM = 2**16  # weights, in training
+XLA_PAYS_TO = 100  # rows of a call, in prediction
 
 
 def _load() -> tuple[Any, Any]:
@@ -29,13 +31,18 @@ def _load() -> tuple[Any, Any]:
     return import_module("keras"), tf
 
 
+def _model(keras: Any, weights: Weights, model_class: Any) -> Any:
+    inputs = a = keras.Input((weights[0][0].shape[0],))
+    for W, _ in weights[:-1]:
+        a = keras.layers.Dense(W.shape[1], activation="relu")(a)
+    model = model_class(inputs, keras.layers.Dense(weights[-1][0].shape[1])(a))
+    model.set_weights([array for layer in weights for array in layer])
+    return model
+
+
 def _compiled(keras: Any, problem: Problem, model_class: Any, **settings: Any) -> Any:
-    """Layers with the problem's weights, a loss and an optimizer."""
-    inputs = a = keras.Input((problem.layer_sizes[0],))
-    for size in problem.layer_sizes[1:-1]:
-        a = keras.layers.Dense(size, activation="relu")(a)
-    model = model_class(inputs, keras.layers.Dense(problem.layer_sizes[-1])(a))
-    model.set_weights([array for layer in problem.weights for array in layer])
+    """Make a model with the problem's weights, a loss and an optimizer."""
+    model = _model(keras, problem.weights, model_class)
     name, rate = problem.optimization
     optimizer = {
         "sgd": lambda: keras.optimizers.SGD(rate),
@@ -117,7 +124,41 @@ def _make(contender: Any, problem: Problem) -> Contender:
     return made
 
 
+def _on_batch(problem: Problem) -> Predict:
+    keras, _ = _load()
+    model = _model(keras, folded_weights(problem), keras.Model)
+    return lambda x: np.asarray(model.predict_on_batch(x.astype(np.float32)).argmax(axis=1))
+
+
+def _function(problem: Problem) -> Predict:
+    keras, tf = _load()
+    model = _model(keras, folded_weights(problem), keras.Model)
+    few = problem.batch_size <= XLA_PAYS_TO
+
+    @tf.function(jit_compile=few, autograph=False)  # type: ignore[untyped-decorator]
+    def labels(x: Any) -> Any:
+        return tf.argmax(model(tf.cast(x, tf.float32)), axis=1)
+
+    return lambda x: np.asarray(labels(tf.constant(x)).numpy())
+
+
 FORMS = (
+    Form(
+        "keras:predict",
+        "peer",
+        "keras",
+        "predict_on_batch, the scale in W",
+        _on_batch,
+        task="predict",
+    ),
+    Form(
+        "keras:function",
+        "peer",
+        "keras",
+        "the model in a tf.function, by XLA for few rows, the scale in W",
+        _function,
+        task="predict",
+    ),
     Form("keras:fit", "peer", "keras", "fit on float32 arrays", partial(_make, Fit)),
     Form(
         "keras:tuned",

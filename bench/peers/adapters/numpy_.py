@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.peers.prediction import Predict, folded_weights
 from bench.peers.problem import Contender, Form, Problem, Weights
 from fastmlp.training import one_hot
+
+BLOCK = 1000  # rows of a prediction: their activations stay in the cache
 
 
 class Loop:
@@ -74,4 +77,30 @@ def _make(problem: Problem) -> Contender:
     return Loop(problem)
 
 
-FORMS = (Form("numpy:loop", "peer", "numpy", "written by hand, float32 data", _make),)
+def _bare(problem: Problem) -> Predict:
+    (W1, b1), (W2, b2) = folded_weights(problem)
+
+    def labels(x: NDArray[Any]) -> NDArray[Any]:
+        logits = np.maximum(x.astype(np.float32) @ W1 + b1, 0) @ W2 + b2
+        return np.asarray(logits.argmax(axis=1))
+
+    def predict(x: NDArray[Any]) -> NDArray[Any]:
+        if len(x) <= BLOCK:
+            return labels(x)
+        starts = range(0, len(x), BLOCK)
+        return np.concatenate([labels(x[start : start + BLOCK]) for start in starts])
+
+    return predict
+
+
+FORMS = (
+    Form("numpy:loop", "peer", "numpy", "written by hand, float32 data", _make),
+    Form(
+        "numpy:bare",
+        "floor",
+        "numpy",
+        "one expression up to the logits, the scale in W, blocks of 1,000 rows",
+        _bare,
+        task="predict",
+    ),
+)

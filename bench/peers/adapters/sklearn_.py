@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.peers.prediction import Predict, folded_weights
 from bench.peers.problem import Contender, Form, Problem, Weights
 
 SOLVERS = {
@@ -27,24 +28,8 @@ class Fit:
     """A model with the problem's weights."""
 
     def __init__(self, problem: Problem) -> None:
-        from sklearn.neural_network import MLPClassifier
-
         self.X, self.y = problem.X * np.float32(problem.scale), problem.y
-        self.model = MLPClassifier(
-            problem.layer_sizes[1:-1],
-            alpha=0.0,
-            batch_size=problem.batch_size,
-            learning_rate_init=problem.optimization.learning_rate,
-            tol=0.0,
-            n_iter_no_change=10**9,
-            warm_start=True,
-            random_state=0,
-            **SOLVERS[problem.optimization.name],
-        )
-        classes = np.arange(problem.layer_sizes[-1])
-        self.model.partial_fit(self.X[: len(classes)], classes, classes=classes)  # makes arrays
-        self.model.coefs_ = [W.copy() for W, _ in problem.weights]
-        self.model.intercepts_ = [b.copy() for _, b in problem.weights]
+        self.model = _model(problem, problem.weights)
 
     def run(self, orders: Sequence[NDArray[Any]]) -> None:
         """Fit for as many epochs, in orders of its own."""
@@ -58,8 +43,45 @@ class Fit:
         return list(zip(self.model.coefs_, self.model.intercepts_, strict=True))
 
 
+def _model(problem: Problem, weights: Weights) -> Any:
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(
+        problem.layer_sizes[1:-1],
+        alpha=0.0,
+        batch_size=problem.batch_size,
+        learning_rate_init=problem.optimization.learning_rate,
+        tol=0.0,
+        n_iter_no_change=10**9,
+        warm_start=True,
+        random_state=0,
+        **SOLVERS[problem.optimization.name],
+    )
+    classes = np.arange(problem.layer_sizes[-1])
+    rows = np.zeros((len(classes), problem.layer_sizes[0]), np.float32)
+    model.partial_fit(rows, classes, classes=classes)  # makes the arrays
+    model.coefs_ = [W.copy() for W, _ in weights]
+    model.intercepts_ = [b.copy() for _, b in weights]
+    return model
+
+
 def _make(problem: Problem) -> Contender:
     return Fit(problem)
 
 
-FORMS = (Form("sklearn", "peer", "scikit-learn", "fit, warm start, float32 data", _make),)
+def _labels(problem: Problem) -> Predict:
+    model = _model(problem, folded_weights(problem))
+    return lambda x: np.asarray(model.predict(x.astype(np.float32)))
+
+
+FORMS = (
+    Form("sklearn", "peer", "scikit-learn", "fit, warm start, float32 data", _make),
+    Form(
+        "sklearn",
+        "peer",
+        "scikit-learn",
+        "predict of float32 rows, the scale in W",
+        _labels,
+        task="predict",
+    ),
+)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.peers.prediction import Predict, folded_weights
 from bench.peers.problem import Contender, Form, Problem, Unsupported, Weights
 from fastmlp.training import one_hot
 
@@ -21,18 +21,10 @@ class Chain:
         if problem.optimization.name == "momentum":
             raise Unsupported("thinc has no momentum")
         thinc: Any = import_module("thinc.api")
-        thinc.set_current_ops(thinc.NumpyOps())
         self.batch_size = problem.batch_size
-        sizes = problem.layer_sizes
         self.X = problem.X * np.float32(problem.scale)
-        self.y = one_hot(problem.y, sizes[-1]).astype(np.float32)
-        hidden = [thinc.Relu(n_out, n_in) for n_in, n_out in pairwise(sizes[:-1])]
-        self.layers: list[Any] = [*hidden, thinc.Softmax(sizes[-1], sizes[-2])]
-        self.model: Any = thinc.chain(*self.layers)
-        self.model.initialize()
-        for layer, (W, b) in zip(self.layers, problem.weights, strict=True):
-            layer.set_param("W", np.ascontiguousarray(W.T))
-            layer.set_param("b", b.copy())
+        self.y = one_hot(problem.y, problem.layer_sizes[-1]).astype(np.float32)
+        self.model = _model(thinc, problem.weights)
         rate = problem.optimization.learning_rate
         plain = {"L2": 0.0, "grad_clip": 0.0, "use_averages": False}
         self.optimizer = (
@@ -51,11 +43,31 @@ class Chain:
 
     def weights(self) -> Weights:
         """Turn them back."""
-        return [(layer.get_param("W").T, layer.get_param("b")) for layer in self.layers]
+        return [(layer.get_param("W").T, layer.get_param("b")) for layer in self.model.layers]
+
+
+def _model(thinc: Any, weights: Weights) -> Any:
+    thinc.set_current_ops(thinc.NumpyOps())
+    hidden = [thinc.Relu(n_out, n_in) for n_in, n_out in (W.shape for W, _ in weights[:-1])]
+    n_in, n_out = weights[-1][0].shape
+    model = thinc.chain(*hidden, thinc.Softmax(n_out, n_in))
+    model.initialize()
+    for layer, (W, b) in zip(model.layers, weights, strict=True):
+        layer.set_param("W", np.ascontiguousarray(W.T))
+        layer.set_param("b", b.copy())
+    return model
 
 
 def _make(problem: Problem) -> Contender:
     return Chain(problem)
 
 
-FORMS = (Form("thinc", "peer", "thinc", "NumpyOps, float32 data", _make),)
+def _labels(problem: Problem) -> Predict:
+    model = _model(import_module("thinc.api"), folded_weights(problem))
+    return lambda x: np.asarray(model.predict(x.astype(np.float32)).argmax(axis=1))
+
+
+FORMS = (
+    Form("thinc", "peer", "thinc", "NumpyOps, float32 data", _make),
+    Form("thinc", "peer", "thinc", "NumpyOps, the scale in W", _labels, task="predict"),
+)

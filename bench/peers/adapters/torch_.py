@@ -1,4 +1,4 @@
-"""PyTorch with automatic differentiation, as its performance guide says.
+"""PyTorch as its performance guide says, with automatic differentiation.
 
 "tuned" is eager with a fused optimizer and gradients set to None; "compile" has loss, gradient
 and update in ``torch.compile``. Rows are taken with index_select, faster than X[rows] and than
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
-from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.peers.prediction import Predict, folded_weights
 from bench.peers.problem import Contender, Form, Problem, Weights
 
 
@@ -28,17 +28,8 @@ class Network:
         self.torch, self.batch_size = torch, problem.batch_size
         self.X = torch.from_numpy(problem.X * np.float32(problem.scale))
         self.y = torch.from_numpy(problem.y)
-        self.linear = [
-            torch.nn.Linear(n_in, n_out) for n_in, n_out in pairwise(problem.layer_sizes)
-        ]
-        with torch.no_grad():
-            for layer, (W, b) in zip(self.linear, problem.weights, strict=True):
-                layer.weight.copy_(torch.from_numpy(W.T))
-                layer.bias.copy_(torch.from_numpy(b))
-        modules: list[Any] = [self.linear[0]]
-        for layer in self.linear[1:]:
-            modules += [torch.nn.ReLU(), layer]
-        model = torch.nn.Sequential(*modules)
+        model = _model(torch, problem.weights)
+        self.linear = model[::2]
         rate = problem.optimization.learning_rate
         optimizer: Any = {
             "sgd": partial(torch.optim.SGD, lr=rate),
@@ -66,14 +57,47 @@ class Network:
         ]
 
 
+def _model(torch: Any, weights: Weights) -> Any:
+    """Linear layers with these weights, ReLU between them."""
+    modules: list[Any] = []
+    for W, b in weights:
+        layer = torch.nn.Linear(*W.shape)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(W.T))
+            layer.bias.copy_(torch.from_numpy(b))
+        modules += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*modules[:-1])
+
+
 def _make(mode: str, problem: Problem) -> Contender:
     return Network(mode, problem)
 
 
-FORMS = tuple(
-    Form(f"torch:{mode}", "peer", "torch", description, partial(_make, mode))
-    for mode, description in (
-        ("tuned", "eager, fused optimizer, float32 data"),
-        ("compile", "the whole step in torch.compile, float32 data"),
-    )
+def _labels(problem: Problem) -> Predict:
+    torch: Any = import_module("torch")
+    model = _model(torch, folded_weights(problem)).eval()
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def predict(x: NDArray[Any]) -> Any:
+        return model(torch.from_numpy(x).float()).argmax(1).numpy()
+
+    return cast(Predict, predict)
+
+
+FORMS = (
+    *(
+        Form(f"torch:{mode}", "peer", "torch", description, partial(_make, mode))
+        for mode, description in (
+            ("tuned", "eager, fused optimizer, float32 data"),
+            ("compile", "the whole step in torch.compile, float32 data"),
+        )
+    ),
+    Form(
+        "torch:eval",
+        "peer",
+        "torch",
+        "eager in inference_mode, the scale in W",
+        _labels,
+        task="predict",
+    ),
 )

@@ -1,0 +1,1 @@
+"""docs/performance.md and its charts, written from the results that are committed."""
