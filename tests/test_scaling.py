@@ -11,9 +11,9 @@ import pytest
 
 from bench.peers import turns
 from bench.peers.adapters import FORMS
-from bench.peers.configs import CONFIGS, check_problem, make_problem
+from bench.peers.adapters.fastmlp_ import Epochs
+from bench.peers.configs import CONFIGS, make_problem
 from bench.peers.problem import Optimization, Unsupported
-from bench.peers.verify import weight_error
 from bench.scaling import __main__ as command
 from bench.scaling import child
 from bench.scaling.findings import (
@@ -28,6 +28,9 @@ from bench.scaling.findings import (
 )
 from bench.scaling.parts import KINDS, Parts
 from bench.scaling.sizes import FULL, QUICK, Sizes, crossover, growth, one_hidden
+from fastmlp.backends import get_backend
+from fastmlp.backends.numpy_trace import Node
+from fastmlp.training import epoch_order
 
 ROOT = Path(__file__).parents[1]
 TINY = Sizes((8,), (4, 8), 16, one_hidden(4, 8, 16), (1, 2), (1,), {"tiny": 64})
@@ -160,18 +163,31 @@ def test_every_epoch_is_of_whole_batches(sizes: Sizes) -> None:
 # ---------------------------------------------------------------------------- a step taken apart
 
 
-def test_the_parts_are_a_training_step() -> None:
-    check = check_problem(make_problem(CONFIGS["tiny"]._replace(n_rows=96), None, threads=1))
-    parts = Parts(check)
-    assert weight_error(parts, check) < 1e-4
-    assert set(parts.watch.spent_s) == set(KINDS)
-    assert all(spent_s > 0.0 for spent_s in parts.watch.spent_s.values())
+def test_the_parts_are_the_steps_of_the_backend() -> None:
+    problem = make_problem(CONFIGS["tiny"]._replace(n_rows=96), None, threads=1)
+    whole, parts = Epochs(get_backend("numpy"), problem), Parts(problem)
+    for contender in (whole, parts):
+        contender.run([epoch_order(96, 0, 1)])
+    for got, wanted in zip(parts.weights(), whole.weights(), strict=True):
+        np.testing.assert_array_equal(got[0], wanted[0])
+    assert set(parts.spent_s) == set(KINDS)
+    assert all(spent_s > 0.0 for spent_s in parts.spent_s.values())
 
 
-def test_large_weights_are_updated_whole() -> None:
-    config = one_hidden(100, 8, 8)  # more weights than a block
-    check = check_problem(make_problem(config, None, threads=1))
-    assert weight_error(Parts(check), check) < 1e-4
+@pytest.mark.parametrize(
+    ("kinds", "wanted"),
+    [
+        (["take", "take", "astype", "multiply"], ["gather"] * 2 + ["cast and scale"] * 2),
+        (["take", "matmul", "multiply"], ["gather", "products", "elementwise"]),
+        (["matmul", "sum", "multiply", "subtract"], ["products", "elementwise"] + ["update"] * 2),
+    ],
+)
+def test_calls_are_booked_by_what_they_are_for(kinds: list[str], wanted: list[str]) -> None:
+    problem = make_problem(CONFIGS["tiny"]._replace(n_rows=96), None, threads=1)
+    parts = Parts(problem)
+    shape = (64, 32) if "update" in wanted else (32, 64)
+    nodes = [Node(kind, shape, np.dtype("float32")) for kind in kinds]
+    assert [parts._kind(node) for node in nodes] == wanted
 
 
 def test_parts_are_refused_for_other_optimizers() -> None:

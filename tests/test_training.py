@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from fastmlp.training import (
     epoch_order,
     programs,
 )
-from fastmlp.training import trainer as trainer_module
 
 XP: Any = np
 
@@ -81,14 +81,10 @@ def test_a_true_answer_of_on_epoch_ends_the_training() -> None:
 
 @pytest.mark.parametrize("n", [1, 49, 50, 51, 120])
 @pytest.mark.parametrize("loss", LOSS_NAMES)
-def test_evaluate_and_predict_in_blocks_equal_one_pass(
-    loss: str, n: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert trainer_module.BLOCK >= 1024
-    monkeypatch.setattr(trainer_module, "BLOCK", 50)
+def test_evaluate_and_predict_in_blocks_equal_one_pass(loss: str, n: int) -> None:
     recipe = make_recipe(loss, ("tanh",), l2=0.3)
     X, y = make_problem(loss, n)
-    trainer = make_trainer(recipe)
+    trainer = make_trainer(recipe, backend=replace(get_backend("numpy"), block_rows=50))
     scores, outputs = trainer.evaluate(X, y), trainer.predict(X)
 
     params = draw_params((7, 5, 3), 0)

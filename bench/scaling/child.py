@@ -18,12 +18,12 @@ from bench.gpu.child import line_writer
 from bench.peers.adapters.fastmlp_ import Epochs
 from bench.peers.adapters.floors import FORMS as FLOORS
 from bench.peers.child import PRIORITY, busy_s
-from bench.peers.configs import CONFIGS, check_problem, make_problem
+from bench.peers.configs import CONFIGS, make_problem
 from bench.peers.problem import Contender, Problem
 from bench.peers.turns import TURN_S
-from bench.peers.verify import weight_error
 from bench.scaling.findings import FLOOR
 from bench.scaling.parts import Parts
+from fastmlp.backends import get_backend
 from fastmlp.training import epoch_order
 
 
@@ -44,8 +44,6 @@ def main(argument: str) -> int:
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     config = CONFIGS[settings.config]._replace(n_rows=settings.n_rows)
     problem = make_problem(config, None, settings.threads)
-    check = check_problem(problem)
-    weight_error(Parts(check), check)
     for row in turns(problem, settings.turns):
         say({"row": row})
     say({"end": {"status": "ok", "reason": ""}})
@@ -54,7 +52,7 @@ def main(argument: str) -> int:
 
 def turns(problem: Problem, n_turns: int) -> Iterator[dict[str, Any]]:
     """Yield microseconds per step of each turn: whole step, floor, and every part."""
-    whole, parts = Epochs("numpy", problem), Parts(problem)
+    whole, parts = Epochs(get_backend("numpy"), problem), Parts(problem)
     floor = next(form for form in FLOORS if form.name == FLOOR).make(problem)
     steps = problem.X.shape[0] // problem.batch_size
     for contender in (whole, parts, floor):
@@ -62,10 +60,10 @@ def turns(problem: Problem, n_turns: int) -> Iterator[dict[str, Any]]:
     n_epochs = max(1, round(TURN_S / _timed_s(whole, problem, 1)))
     us = 1e6 / (n_epochs * steps)
     for _ in range(n_turns):
-        clocks, before = _clocks(), dict(parts.watch.spent_s)
+        clocks, before = _clocks(), dict(parts.spent_s)
         step_us = us * _timed_s(whole, problem, n_epochs)
         _timed_s(parts, problem, n_epochs)
-        after = parts.watch.spent_s
+        after = parts.spent_s
         yield {
             "step_us": step_us,
             "floor_us": us * _timed_s(floor, problem, n_epochs),

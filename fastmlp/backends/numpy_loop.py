@@ -40,8 +40,20 @@ class Plan(NamedTuple):
     tree: Any  # of the answer
 
 
-def traced_scan(xp: Any) -> Callable[..., tuple[Any, tuple[Any, ...]]]:
-    """Return the scan of a record whose namespace is xp; plans are kept as long as their f."""
+def bound(node: Node, operands: list[Any], out: Any) -> Callable[[], Any]:
+    """Return the call of a node with the arrays that it reads and writes."""
+    if node.elementwise and node.shape == ():  # NumPy is slower on arrays without dimensions
+        operands = [x.reshape(1) if isinstance(x, np.ndarray) else x for x in operands]
+        out = out.reshape(1)
+    call: Callable[[], Any] = node.make(operands, out)
+    return call
+
+
+def traced_scan(xp: Any, bind: Any = bound) -> Callable[..., tuple[Any, tuple[Any, ...]]]:
+    """Return the scan of a record whose namespace is xp; plans are kept as long as their f.
+
+    Whoever wants to know how long each call takes gives a ``bind`` that returns timed ones.
+    """
     as_written = python_scan(xp)
     plans: WeakKeyDictionary[Any, dict[Any, Plan | None]] = WeakKeyDictionary()
 
@@ -54,7 +66,7 @@ def traced_scan(xp: Any) -> Callable[..., tuple[Any, tuple[Any, ...]]]:
         if key not in known:
             known[key] = _plan(f, carry, xs[0], shared)
         plan = known[key]
-        return _play(plan, carry, xs, shared) if plan else as_written(f, carry, xs, shared)
+        return _play(plan, bind, carry, xs, shared) if plan else as_written(f, carry, xs, shared)
 
     return scan
 
@@ -94,10 +106,9 @@ def _place(found: Trace, n_carry: int) -> tuple[list[Slot], dict[int, int]]:
     nodes, outputs = found
     last_use: dict[int, int] = {}
     for number, node in enumerate(nodes):
-        if node.kind == "call":
-            for operand in node.operands:
-                if isinstance(operand, Ref):
-                    last_use[_root(nodes, operand)] = number
+        for operand in node.operands if node.is_call else ():
+            if isinstance(operand, Ref):
+                last_use[_root(nodes, operand)] = number
     for output in outputs:
         if isinstance(output, Ref):
             last_use[_root(nodes, output)] = FOREVER
@@ -110,7 +121,7 @@ def _place(found: Trace, n_carry: int) -> tuple[list[Slot], dict[int, int]]:
         slot_of[number] = len(slots)
         slots.append(Slot(nodes[number].shape, nodes[number].dtype))
     for number, node in enumerate(nodes):
-        if node.kind != "call":
+        if not node.is_call:
             continue
         wanted = Slot(node.shape, node.dtype)
         refs = [operand for operand in node.operands if isinstance(operand, Ref)]
@@ -136,7 +147,7 @@ def _place(found: Trace, n_carry: int) -> tuple[list[Slot], dict[int, int]]:
     return slots, slot_of
 
 
-def _play(plan: Plan, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
+def _play(plan: Plan, bind: Any, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
     """Run the loop in memory of its own: the caller's arrays stay as they are."""
     row = np.empty_like(xs[0])
     state = [np.array(leaf) for leaf in tree_leaves(carry)]
@@ -153,9 +164,9 @@ def _play(plan: Plan, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any,
     columns = [np.empty((len(xs), *np.shape(y)), np.asarray(y).dtype) for y in found[len(state) :]]
     results = list(zip(columns, found[len(state) :], strict=True))
     calls = [
-        _bound(node, [arrays[x] if isinstance(x, Ref) else x for x in node.operands], out)
+        bind(node, [arrays[x] if isinstance(x, Ref) else x for x in node.operands], out)
         for node, out in zip(nodes, arrays, strict=True)
-        if node.kind == "call"
+        if node.is_call
     ]
     moves = [(to, end) for to, end in zip(state, found, strict=False) if to is not end]
     for i in range(len(xs)):
@@ -171,11 +182,3 @@ def _play(plan: Plan, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any,
     leaves = iter([*state, *columns])
     answer: tuple[Any, tuple[Any, ...]] = tree_map(lambda _: next(leaves), plan.tree)
     return answer
-
-
-def _bound(node: Node, operands: list[Any], out: Any) -> Callable[[], Any]:
-    if node.elementwise and node.shape == ():  # NumPy is slower on arrays without dimensions
-        operands = [x.reshape(1) if isinstance(x, np.ndarray) else x for x in operands]
-        out = out.reshape(1)
-    call: Callable[[], Any] = node.make(operands, out)
-    return call

@@ -27,12 +27,17 @@ class Untraceable(Exception):  # noqa: N818
 class Node(NamedTuple):
     """An array of the function: an input, a view of another one, or the result of a call."""
 
-    kind: str  # "input", "view", "call"
+    kind: str  # "input", "view", or NumPy's name of the call
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     make: Any = None  # of a view: array -> view; of a call: `Bind`, (operands, out) -> the call
     operands: tuple[Any, ...] = ()  # `Ref`s of nodes, and constants
     elementwise: bool = False
+
+    @property
+    def is_call(self) -> bool:
+        """Tell whether something is computed."""
+        return self.kind not in ("input", "view")
 
 
 class Ref(int):
@@ -119,13 +124,15 @@ class Traced(NDArrayOperatorsMixin):
         """Give the values another dtype."""
         if not copy and self.dtype == dtype:
             return self
-        return self._called(self._value.astype(dtype), _cast, (self,), elementwise=True)
+        value = self._value.astype(dtype)
+        return self._called("astype", value, _cast, (self,), elementwise=True)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if method != "__call__" or settings or ufunc.nout != 1:
             raise Untraceable(f"numpy.{ufunc.__name__}, {method}, {sorted(settings)}")
         value = ufunc(*map(_value, inputs))
-        return self._called(value, _ufunc(ufunc), inputs, elementwise=ufunc.signature is None)
+        elementwise = ufunc.signature is None
+        return self._called(ufunc.__name__, value, _ufunc(ufunc), inputs, elementwise=elementwise)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         values = [_value(x) for x in args]
@@ -142,15 +149,21 @@ class Traced(NDArrayOperatorsMixin):
             bind = _reduction(reduce, kwargs.get("axis"), kwargs.get("keepdims", False))
         else:
             raise Untraceable(f"numpy.{func.__name__}")
-        return self._called(func(*values, **kwargs), bind, args)
+        return self._called(func.__name__, func(*values, **kwargs), bind, args)
 
     def _called(
-        self, value: Any, bind: Bind, inputs: tuple[Any, ...], *, elementwise: bool = False
+        self,
+        name: str,
+        value: Any,
+        bind: Bind,
+        inputs: tuple[Any, ...],
+        *,
+        elementwise: bool = False,
     ) -> Traced:
         dtypes = {x.dtype for x in inputs if hasattr(x, "dtype")}
         (dtype,) = dtypes if len(dtypes) == 1 else (None,)
         operands = tuple(_operand(x, dtype) for x in inputs)
-        return Traced(self._nodes, "call", np.asarray(value), bind, operands, elementwise)
+        return Traced(self._nodes, name, np.asarray(value), bind, operands, elementwise)
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
 

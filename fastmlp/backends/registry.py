@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fastmlp.backends.record import Backend, BackendUnavailableError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint  # costs more than the rest of fastmlp
 
 ENVIRONMENT_VARIABLE = "FASTMLP_BACKEND"
 ENTRY_POINT_GROUP = "fastmlp.backends"
@@ -194,6 +196,8 @@ def backend_status(name: str, device: str | None = None) -> BackendStatus:
 
 
 def _version(library: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(library)
     except PackageNotFoundError:  # cupy is distributed as cupy-cuda13x
@@ -201,6 +205,8 @@ def _version(library: str) -> str:
 
 
 def _plugins() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points
+
     return tuple(entry_points(group=ENTRY_POINT_GROUP))
 
 

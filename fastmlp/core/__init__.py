@@ -12,7 +12,17 @@ from fastmlp.core.losses import LOSSES, Loss
 from fastmlp.core.network import Layer, Params, backprop, check_params, forward
 from fastmlp.core.optimizers import Optimizer, adam, gradient_descent, momentum, nesterov
 from fastmlp.core.regularization import l2_penalty
-from fastmlp.core.step import Carry, Recipe, evaluate, gradient, predict, prepare, step, update
+from fastmlp.core.step import (
+    Carry,
+    Recipe,
+    evaluate,
+    gradient,
+    logits,
+    predict,
+    prepare,
+    step,
+    update,
+)
 from fastmlp.core.tree import tree_map
 
 __all__ = [
@@ -35,6 +45,7 @@ __all__ = [
     "gradient",
     "gradient_descent",
     "l2_penalty",
+    "logits",
     "momentum",
     "nesterov",
     "predict",

@@ -83,17 +83,20 @@ def prepare(xp: Namespace, recipe: Recipe, params: Params, x: Array) -> Array:
     return x if recipe.scale == 1.0 else x * recipe.scale
 
 
+def logits(xp: Namespace, recipe: Recipe, params: Params, x: Array) -> Array:
+    """The last z (n, n_outputs) for x: the largest one tells the class (eq. 1, 2)."""
+    return forward(xp, params, prepare(xp, recipe, params, x), recipe.hidden).logits
+
+
 def predict(xp: Namespace, recipe: Recipe, params: Params, x: Array) -> Array:
     """Outputs (n, n_outputs) for x: probabilities, or values of a regression (eq. 1, 2, 7)."""
-    x = prepare(xp, recipe, params, x)
-    return recipe.loss.output(xp, forward(xp, params, x, recipe.hidden).logits)
+    return recipe.loss.output(xp, logits(xp, recipe, params, x))
 
 
 def evaluate(
     xp: Namespace, recipe: Recipe, params: Params, x: Array, y: Array
 ) -> tuple[Array, ...]:
     """Loss without penalty and metrics of x against y, nothing learnt (eq. 8, 10, 12, 23)."""
-    x = prepare(xp, recipe, params, x)
-    logits = forward(xp, params, x, recipe.hidden).logits
-    loss, _ = recipe.loss.loss_and_delta(xp, logits, y)
-    return (loss, *[metric(xp, logits, y) for _, metric in recipe.loss.metrics])
+    z = logits(xp, recipe, params, x)
+    loss, _ = recipe.loss.loss_and_delta(xp, z, y)
+    return (loss, *[metric(xp, z, y) for _, metric in recipe.loss.metrics])

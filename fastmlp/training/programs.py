@@ -22,8 +22,10 @@ class Programs(NamedTuple):
     """Pure functions, jitted where the backend can."""
 
     epoch: Any  # (carry, data, batches, rest) -> carry, report
-    predict: Any  # (params, x) -> outputs (n, n_outputs)
-    evaluate: Any  # (params, data) -> loss, *metrics
+    fold: Any  # params -> params that take x as it is, for the next three
+    logits: Any  # (folded params, x) -> logits (n, n_outputs)
+    predict: Any  # (folded params, x) -> outputs (n, n_outputs)
+    evaluate: Any  # (folded params, data) -> loss, *metrics
     narrow: Any  # (carry, kept) -> carry of an X of these columns
     widen: Any  # (carry, before, back) -> carry of all columns
 
@@ -65,11 +67,20 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
         sizes = [xp.sum(xp.abs(array)) for layer in carry.params for array in layer]
         return carry, xp.stack([*report, xp.sum(xp.stack(sizes))])
 
+    unscaled = recipe._replace(scale=1.0)
+
+    def fold(params: Params) -> Params:
+        """Put the scale into W, as (scale x) W = x (scale W): once, not for every x."""
+        return (params[0]._replace(W=params[0].W * recipe.scale), *params[1:])
+
+    def logits(params: Params, x: Array) -> Array:
+        return core.logits(xp, unscaled, params, x)
+
     def predict(params: Params, x: Array) -> Array:
-        return core.predict(xp, recipe, params, x)
+        return core.predict(xp, unscaled, params, x)
 
     def evaluate(params: Params, data: Data) -> tuple[Array, ...]:
-        return core.evaluate(xp, recipe, params, *data)
+        return core.evaluate(xp, unscaled, params, *data)
 
     def narrow(carry: Carry, kept: Array) -> Carry:
         return cast(Carry, columns.narrow(xp, carry, kept))
@@ -77,7 +88,8 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     def widen(carry: Carry, before: Carry, back: Array) -> Carry:
         return cast(Carry, columns.widen(xp, carry, before, back))
 
-    return Programs(*(backend.jit(f) for f in (epoch, predict, evaluate, narrow, widen)))
+    functions = epoch, fold, logits, predict, evaluate, narrow, widen
+    return Programs(*(backend.jit(f) for f in functions))
 
 
 def _take(xp: Namespace, data: Data, rows: Array) -> Data:

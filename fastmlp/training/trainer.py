@@ -19,7 +19,6 @@ from fastmlp.training.checks import check_order, check_rows, check_settings, che
 from fastmlp.training.columns import Columns, live_columns, may_be_left_out
 from fastmlp.training.programs import Data, programs
 
-BLOCK = 4096  # rows whose activations predict and evaluate hold at a time
 AHEAD = 1  # epochs that are started before the report of an earlier one is read
 
 
@@ -124,6 +123,7 @@ class Trainer:
         self.name, self.device = backend.name, backend.device
         self.epoch = 0  # complete ones, the carry is the last one's
         self._programs = programs(backend, recipe)
+        self._ready: tuple[Carry, Params] | None = None
         self._no_rest = backend.to_device(np.empty(0), "int32")
 
     def run(
@@ -228,24 +228,42 @@ class Trainer:
     def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         """Loss without penalty, and metrics: means over all rows of X."""
         check_targets(self.carry.params, X, y)
-        evaluate = self._programs.evaluate
-        total = np.zeros(1)
-        for rows in _blocks(X.shape[0]):
+        params, total = self._folded(), np.zeros(1)
+        for rows in self._blocks(X.shape[0]):
             data = self._place(X[rows]), self.backend.to_device(y[rows], self.dtype)
-            values = self.backend.fetch(evaluate(self.carry.params, data))
+            values = self.backend.fetch(self._programs.evaluate(params, data))
             total = total + (rows.stop - rows.start) * np.asarray(values, dtype=np.float64)
         return self._named((total / X.shape[0]).tolist())
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Outputs (n, n_outputs): probabilities, or values of a regression."""
+        return self._of_rows(self._programs.predict, X)
+
+    def logits(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Logits (n, n_outputs): the largest of a row tells its class, without a softmax."""
+        return self._of_rows(self._programs.logits, X)
+
+    def _of_rows(self, program: Any, X: NDArray[Any]) -> NDArray[Any]:
         check_rows(self.carry.params, X)
-        predict = self._programs.predict
-        return np.concatenate(
-            [
-                self.backend.to_host(predict(self.carry.params, self._place(X[rows])))
-                for rows in _blocks(X.shape[0])
-            ]
-        )
+        params = self._folded()
+        found = [
+            self.backend.to_host(program(params, self._place(X[rows])))
+            for rows in self._blocks(X.shape[0])
+        ]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _folded(self) -> Params:
+        """Weights with the scale of X in them, made once for each carry."""
+        if self._ready is None or self._ready[0] is not self.carry:
+            params = self.carry.params
+            folded = params if self.recipe.scale == 1.0 else self._programs.fold(params)
+            self._ready = self.carry, folded
+        return self._ready[1]
+
+    def _blocks(self, n: int) -> Iterator[slice]:
+        """Rows whose activations are held at a time."""
+        size = self.backend.block_rows
+        return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
     def params(self) -> Params:
         """Weights and biases of the last complete epoch, on the host."""
@@ -258,7 +276,3 @@ class Trainer:
     def _named(self, values: list[float]) -> dict[str, float]:
         names = ["loss", *(name for name, _ in self.recipe.loss.metrics)]
         return dict(zip(names, values, strict=True))
-
-
-def _blocks(n: int) -> Iterator[slice]:
-    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))

@@ -1,4 +1,4 @@
-"""Our own: the programs that `fastmlp.training.Trainer` runs, on every backend that has a CPU.
+"""Our own: `fastmlp.training.Trainer`, on every backend that has a CPU.
 
 As for the others, the data lie on the device before the clock starts, and the end of the last
 epoch is waited for.
@@ -23,33 +23,26 @@ from fastmlp.training import Trainer, one_hot, programs
 
 
 class Epochs:
-    """Programs of one backend with their carry."""
+    """A trainer with its data."""
 
-    def __init__(self, backend_name: str, problem: Problem) -> None:
-        self.backend = get_backend(backend_name, "cpu")
-        trainer = _trainer(self.backend, problem)
-        place = self.backend.to_device
+    def __init__(self, backend: Backend, problem: Problem) -> None:
+        self.trainer = _trainer(backend, problem)
         y = one_hot(problem.y, problem.layer_sizes[-1])
-        self.data = place(problem.X, "uint8"), place(y, "float32")
-        self.rest = place(np.empty(0), "int32")
-        self.epoch, self.carry = programs(self.backend, trainer.recipe).epoch, trainer.carry
-        self.batch_size = problem.batch_size
+        self.data = self.trainer.place(problem.X, y)
 
     def run(self, orders: Sequence[NDArray[Any]]) -> None:
-        """Start the epochs one after the other, and wait for the last."""
-        for order in orders:
-            batches = self.backend.to_device(order.reshape(-1, self.batch_size), "int32")
-            self.carry, report = self.epoch(self.carry, self.data, batches, self.rest)
-        self.backend.sync((self.carry, report))
+        """Train for as many epochs; the reports of all of them have been read at the end."""
+        self.trainer.train(self.data, orders)
+        self.trainer.backend.sync(self.trainer.carry)
 
     def weights(self) -> Weights:
         """Fetch the carry's."""
-        weights: Weights = self.backend.fetch(self.carry.params)
-        return weights
+        weights: Any = self.trainer.params()
+        return list(weights)
 
 
 def _make(backend_name: str, problem: Problem) -> Contender:
-    return Epochs(backend_name, problem)
+    return Epochs(get_backend(backend_name, "cpu"), problem)
 
 
 def _trainer(backend: Backend, problem: Problem) -> Trainer:
@@ -66,7 +59,7 @@ def _trainer(backend: Backend, problem: Problem) -> Trainer:
 def _labels(backend_name: str, problem: Problem) -> Predict:
     programs.cache_clear()  # else the check of the labels would have compiled for the first turn
     trainer = _trainer(get_backend(backend_name, "cpu"), problem)
-    return lambda x: trainer.predict(x).argmax(axis=1)
+    return lambda x: trainer.logits(x).argmax(axis=1)
 
 
 def _estimator(problem: Problem) -> Predict:
@@ -99,7 +92,7 @@ FORMS = (
             f"fastmlp:{name}",
             "fastmlp",
             name,
-            "Trainer.predict",
+            "Trainer.logits",
             partial(_labels, name),
             task="predict",
         )
