@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
+from fastmlp.backends.jax_forms import tuned, turn
 from fastmlp.backends.record import Backend, BackendUnavailableError, Body, Function
 from fastmlp.core.arrays import Array, Namespace
-from fastmlp.core.losses import LOSSES
-from fastmlp.core.network import Params
-from fastmlp.core.step import Carry, Recipe
-from fastmlp.core.tree import tree_leaves, tree_map
+from fastmlp.core.step import Carry
+from fastmlp.core.tree import tree_leaves
 
 # How XLA is to multiply the matrices of a small network on a CPU: by itself, on one thread. To
 # call a library for them takes longer than the product.
@@ -51,17 +49,19 @@ def create(device: str | None) -> Backend:
         # rows are checked where they come in; JAX's own way with wrong ones takes time
         return jax.numpy.take(x, indices, axis=axis, mode="clip")
 
-    # XLA on a CPU multiplies faster by weights that lie the other way round
     on_cpu = chosen.platform == "cpu"
-    flip = _transpose if on_cpu else _keep
 
     def scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
-        def flipped(carry: Any, x: Array) -> tuple[Any, tuple[Array, ...]]:
-            carry, y = f(flip(carry), x, shared)
-            return flip(carry), y
+        def turned(carry: Any, x: Array) -> tuple[Any, tuple[Array, ...]]:
+            carry, y = f(turn(carry), x, shared)
+            return turn(carry), y
 
-        carry, ys = cast(Any, jax.lax.scan(flipped, flip(carry), xs))
-        return flip(carry), ys
+        loop = cast(Any, jax.lax.scan)
+        if on_cpu:
+            carry, ys = loop(turned, turn(carry), xs)
+            return turn(carry), ys
+        carry, ys = loop(lambda carry, x: f(carry, x, shared), carry, xs)
+        return carry, ys
 
     return Backend(
         name="jax",
@@ -72,7 +72,7 @@ def create(device: str | None) -> Backend:
         to_device=scoped(to_device),
         to_host=np.array,
         sync=cast(Any, jax).block_until_ready,
-        tune=lambda recipe: _updated_as_it_lies(_counted_without_argmax(recipe), flip),
+        tune=tuned if on_cpu else lambda recipe: recipe,
         column_block=16 if on_cpu else 0,
     )
 
@@ -97,49 +97,6 @@ def _with_options(jax: Any, f: Function, program: Function) -> Function:
         return program(*args)
 
     return call
-
-
-def _counted_without_argmax(recipe: Recipe) -> Recipe:
-    """Count hits by the place of the first largest logit: two reductions, which XLA fuses."""
-    ((_, argmax),) = LOSSES["softmax_cross_entropy"].metrics
-
-    def accuracy(xp: Any, logits: Any, y: Any) -> Any:
-        n, n_classes = logits.shape
-        places = xp.arange(n_classes, dtype=logits.dtype)
-        is_largest = logits == xp.max(logits, axis=1, keepdims=True)
-        first = xp.min(xp.where(is_largest, places, n_classes), axis=1)
-        return xp.sum(xp.astype(first == xp.sum(y * places, axis=1), logits.dtype)) / n
-
-    metrics = tuple(
-        (name, accuracy if metric is argmax else metric) for name, metric in recipe.loss.metrics
-    )
-    return recipe._replace(loss=recipe.loss._replace(metrics=metrics))
-
-
-def _keep(tree: Any) -> Any:
-    return tree
-
-
-def _transpose(tree: Any) -> Any:
-    """Turn every matrix; XLA makes no copy of it."""
-    return tree_map(lambda array: array.T if array.ndim == 2 else array, tree)
-
-
-def _updated_as_it_lies(recipe: Recipe, flip: Callable[[Any], Any]) -> Recipe:
-    """Let the update see what the scan carries: the product for dW then comes out that way, too.
-
-    The formulas before it see W itself; all flips cancel.
-    """
-    optimizer = recipe.optimizer
-
-    def update(
-        xp: Namespace, params: Params, grads: Params, state: Any, learning_rate: Array, t: Array
-    ) -> tuple[Params, Any]:
-        turned = flip(params), flip(grads), flip(state)
-        params, state = optimizer.update(xp, *turned, learning_rate, t)
-        return flip(params), flip(state)
-
-    return recipe._replace(optimizer=optimizer._replace(update=update))
 
 
 def _find_device(jax: Any, device: str | None) -> Any:

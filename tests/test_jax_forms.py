@@ -1,0 +1,110 @@
+"""What JAX's record makes of the formulas, and of a small network, changes no number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import leaves, make_problem, make_recipe, make_trainer, orders
+
+from fastmlp.backends import Backend, get_backend
+from fastmlp.core import ACTIVATIONS, LOSSES, momentum
+from fastmlp.training import Epoch, draw_params
+
+pytest.importorskip("jax")
+
+from fastmlp.backends import jax as jax_backend
+from fastmlp.backends import jax_forms
+
+
+@pytest.fixture
+def fresh() -> Backend:
+    """A record that has compiled nothing yet."""
+    return jax_backend.create("cpu")
+
+
+def test_hits_are_those_of_argmax_ties_included(fresh: Backend) -> None:
+    ((_, argmax),) = LOSSES["softmax_cross_entropy"].metrics
+    form = jax_forms.tuned(make_recipe("softmax_cross_entropy")).loss.metrics[0][1]
+    assert form is not argmax
+    rng = np.random.default_rng(0)
+    place = fresh.to_device
+    for n_classes in (2, 3, 10):
+        logits = rng.integers(-1, 2, size=(200, n_classes)).astype("float32")  # many ties
+        y = np.eye(n_classes)[rng.integers(n_classes, size=200)]
+        arrays = place(logits, "float32"), place(y, "float32")
+        assert float(form(fresh.xp, *arrays)) == float(argmax(fresh.xp, *arrays))  # type: ignore[arg-type]
+        wanted = np.mean(logits.argmax(axis=1) == y.argmax(axis=1))
+        assert float(form(fresh.xp, *arrays)) == pytest.approx(wanted)  # type: ignore[arg-type]
+
+
+def test_metrics_of_others_are_kept() -> None:
+    recipe = make_recipe("sigmoid_cross_entropy")
+    assert jax_forms.tuned(recipe).loss == recipe.loss
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_derivatives_see_plain_arrays(name: str) -> None:
+    form: Any = jax_forms.tuned(make_recipe(hidden=(name,))).hidden[0]
+    row: Any = ACTIVATIONS[name]
+    xp, z = get_backend("numpy").xp, np.asarray([[0.5, -1.0], [2.0, 0.25]])
+    a = form.h(xp, z)
+    assert isinstance(a, jax_forms.Inputs)
+    np.testing.assert_array_equal(form.h_prime(xp, z, a), row.h_prime(xp, z, a.array))
+    delta = np.asarray([[1.0], [2.0]])
+    np.testing.assert_array_equal(a.T @ delta, a.array.T @ delta)
+
+
+def trained(backend: Backend) -> tuple[list[Any], list[dict[str, float]]]:
+    X, y = make_problem("softmax_cross_entropy", 70)
+    trainer = make_trainer(
+        make_recipe("softmax_cross_entropy", ("tanh", "relu"), momentum()),
+        backend=backend,
+        params=draw_params((7, 5, 4, 3), 0),
+    )
+    seen: list[dict[str, float]] = []
+
+    def see(epoch: Epoch) -> None:
+        seen.append(epoch.values)
+
+    trainer.run(X, y, orders(70, 3), see)
+    return leaves(trainer.params()), seen
+
+
+def test_a_small_network_gets_a_program_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, fresh: Backend
+) -> None:
+    import jax
+
+    programs: list[Any] = []
+    jit = jax.jit
+
+    def spy(f: Any, **options: Any) -> Any:
+        program = jit(f, **options)
+
+        def call(*args: Any) -> Any:
+            programs.append(options.get("compiler_options"))
+            return program(*args)
+
+        return call
+
+    monkeypatch.setattr(jax, "jit", spy)
+    small, _ = trained(jax_backend.create("cpu"))
+    assert jax_backend.SMALL_OPTIONS in programs
+    programs.clear()
+    monkeypatch.setattr(jax_backend, "SMALL", 0)
+    large, _ = trained(jax_backend.create("cpu"))
+    assert programs
+    assert jax_backend.SMALL_OPTIONS not in programs
+    for got, wanted in zip(small, large, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-14)
+
+
+def test_an_xla_without_the_options_trains_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, wanted_values = trained(jax_backend.create("cpu"))
+    monkeypatch.setattr(jax_backend, "SMALL_OPTIONS", {"xla_cpu_of_another_year": True})
+    got, values = trained(jax_backend.create("cpu"))
+    for new, old in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(new, old, rtol=1e-12, atol=1e-14)
+    assert values[-1] == pytest.approx(wanted_values[-1])
