@@ -72,6 +72,7 @@ def test_scripts_train(name: str) -> None:
 def test_memory_is_the_training_s_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.delenv("FASTMLP_DATA", raising=False)
     monkeypatch.setattr(command, "N_IMAGES", 2000)
     contenders = [contender for contender in CONTENDERS if contender.task == "memory"]
     monkeypatch.setattr("bench.cold.process.LEAST_ACCURACY", 0.05)  # so few rows teach little

@@ -139,11 +139,11 @@ def test_adding_a_constant_to_the_logits_changes_nothing_for_softmax(
 ) -> None:
     loss = LOSSES["softmax_cross_entropy"]
     logits = core.forward(XP, net.params, net.X, net.recipe.hidden).logits
-    y = targets("softmax_cross_entropy", *net.y.shape)
+    y: Any = targets("softmax_cross_entropy", *net.y.shape)
     shifted = logits + constant
     # the logits themselves are rounded at the size of the constant, and a row has up to 6 of them
     atol = 16 * EPS["float64"] * max(1.0, abs(constant))
-    assert_close(loss.loss_and_delta(XP, shifted, y), loss.loss_and_delta(XP, logits, y), atol)  # type: ignore[arg-type]
+    assert_close(loss.loss_and_delta(XP, shifted, y), loss.loss_and_delta(XP, logits, y), atol)
     assert_close((loss.output(XP, shifted),), (loss.output(XP, logits),), atol)
 
 

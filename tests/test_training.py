@@ -218,7 +218,10 @@ def test_bytes_stay_bytes_on_the_device() -> None:
     assert placed == [("uint8", (40, 7)), ("float32", (40, 3)), *epoch, *epoch]
     placed.clear()
     trainer.predict(X)
-    assert placed == [("uint8", (40, 7))]
+    assert placed == [("float32", (7, 5)), ("uint8", (40, 7))], "W with the scale in it, then X"
+    placed.clear()
+    trainer.predict(X)
+    assert placed == [("uint8", (40, 7))], "once for all"
 
 
 # --- programs ---

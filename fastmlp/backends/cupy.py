@@ -43,6 +43,7 @@ def create(device: str | None) -> Backend:
         to_device=on_device(to_device),
         to_host=on_device(cupy.asnumpy),
         sync=on_device(sync),
+        ahead=1,
     )
 
 

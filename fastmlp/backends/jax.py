@@ -15,9 +15,10 @@ from fastmlp.core.step import Carry
 from fastmlp.core.tree import tree_leaves
 
 # How XLA is to multiply the matrices of a small network on a CPU: by itself, on one thread. To
-# call a library for them takes longer than the product.
+# call a library for them takes longer than the product; but such a program takes longer to compile.
 SMALL = 2**13  # weights
 SMALL_OPTIONS = {"xla_cpu_multi_thread_eigen": False, "xla_cpu_experimental_ynn_fusion_type": ""}
+PAYS_FROM = 500  # epochs of a small network
 
 
 def create(device: str | None) -> Backend:
@@ -74,20 +75,22 @@ def create(device: str | None) -> Backend:
         sync=cast(Any, jax).block_until_ready,
         tune=tuned if on_cpu else lambda recipe: recipe,
         column_block=16 if on_cpu else 0,
+        ahead=1,
     )
 
 
 def _with_options(jax: Any, f: Function, program: Function) -> Function:
-    """Train small networks by a program of their own, if this XLA has the options for it."""
+    """Train a small network for long by a program of its own, if this XLA has the options."""
     small = jax.jit(f, compiler_options=SMALL_OPTIONS)
-    known = True
+    known, epochs = True, 0
 
     @wraps(f)
     def call(*args: Any) -> Any:
-        nonlocal known
+        nonlocal known, epochs
         if known and isinstance(args[0], Carry):
             weights: Any = tree_leaves(args[0].params)
-            if sum(array.size for array in weights) < SMALL:
+            epochs += sum(array.size for array in weights) < SMALL
+            if epochs > PAYS_FROM:
                 try:
                     return small(*args)
                 except jax.errors.JaxRuntimeError as error:

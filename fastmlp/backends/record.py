@@ -60,6 +60,9 @@ class Backend:
         Columns of X that are zero in every row of the data are left out of training, as long as a
         multiple of so many columns remains; 0 keeps X as it lies, uncopied. The weights come out
         the same.
+    ahead : int
+        Epochs that are started before the report of an earlier one is read: 1 where the library
+        computes while Python goes on.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Backend:
     tune: Callable[[Recipe], Recipe] = lambda recipe: recipe
     block_rows: int = 1024
     column_block: int = 0
+    ahead: int = 0
 
     def __deepcopy__(self, memo: Any) -> Backend:
         """Return the record itself: it is frozen, and programs are compiled for it."""

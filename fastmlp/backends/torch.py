@@ -44,6 +44,7 @@ def create(device: str | None) -> Backend:
         to_device=to_device,
         to_host=lambda tensor: np.array(tensor.detach().cpu().numpy()),
         sync=sync,
+        ahead=0 if chosen.type == "cpu" else 1,
     )
 
 

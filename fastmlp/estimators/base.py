@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, shuffle
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.backends import Backend, resolve_backend
@@ -19,6 +20,7 @@ from fastmlp.core import ACTIVATIONS, LOSSES, Layer, Optimizer, Params, Recipe
 from fastmlp.core import optimizers as opt
 from fastmlp.estimators.arrays import as_host, features
 from fastmlp.estimators.parameters import CONSTRAINTS
+from fastmlp.estimators.patience import Patience
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.training import Epoch, Trainer, TrainerLike, draw_params
 
@@ -131,9 +133,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         sizes = (n_features, *self._hidden(), y.shape[1])
         params = draw_params(sizes, rng, activation=self.activation)
         recipe, batch_size = self._recipe(), self._batch_size(n)
-        trainer = self._trainer_of(backend, recipe, params, batch_size, dtype)
+        # of a generator of the caller's no order is drawn in vain; validation is timed apart
+        overlap = isinstance(self.random_state, Integral) and X_val is None
+        trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap)
         validation = None if X_val is None else self._check_validation(X_val, y_val)
         history: dict[str, list[float]] = {}
+        patience = Patience(self.tol, self.n_iter_no_change)
 
         with progress_bar(bool(self.verbose), self.max_iter) as show:
 
@@ -145,7 +150,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
                 for name, value in values.items():
                     history.setdefault(name, []).append(value)
                 show(epoch.values)
-                return self._stalled(history["loss"])
+                return patience.see(epoch.values["loss"])
 
             try:
                 trainer.run(X, y, self._orders(n, rng), on_epoch)
@@ -159,7 +164,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             finally:
                 if trainer.epoch or not hasattr(self, "coefs_"):
                     self._keep(trainer, history, n)
-        self._advise(self.loss_curve_)
+        self._advise(self.loss_curve_, patience)
         return self
 
     def _outputs(self, X: Any) -> NDArray[Any]:
@@ -169,7 +174,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         if not hasattr(self, "_trainer"):  # after unpickling
             params = tuple(map(Layer, self.coefs_, self.intercepts_))
             self._trainer = self._trainer_of(
-                self._backend(None), self._recipe(), params, 1, self.coefs_[0].dtype.name
+                self._backend(None), self._recipe(), params, 1, self.coefs_[0].dtype.name, False
             )
         outputs: NDArray[Any] = self._trainer.predict(X)
         if not np.isfinite(outputs).all():
@@ -183,7 +188,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         return resolve_backend(self.backend, X, self.device)
 
     def _trainer_of(
-        self, backend: Backend, recipe: Recipe, params: Params, batch_size: int, dtype: str
+        self,
+        backend: Backend,
+        recipe: Recipe,
+        params: Params,
+        batch_size: int,
+        dtype: str,
+        overlap: bool,
     ) -> TrainerLike:
         return Trainer(
             backend,
@@ -192,6 +203,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             learning_rate=self.learning_rate_init,
             batch_size=batch_size,
             dtype=dtype,
+            overlap=overlap,
         )
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -244,18 +256,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         order = np.arange(n, dtype=np.int32)
         for _ in range(self.max_iter):
             if self.shuffle:
-                order = shuffle(order, random_state=rng)
+                places = np.arange(n)
+                rng.shuffle(places)
+                order = order[places]
             yield order
 
-    def _stalled(self, losses: list[float]) -> bool:
-        """No loss of the last n_iter_no_change + 1 epochs was tol below the best before it."""
-        stalled, best = 0, np.inf
-        for loss in losses:
-            stalled = stalled + 1 if loss > best - self.tol else 0
-            best = min(best, loss)
-        return stalled > self.n_iter_no_change
-
-    def _advise(self, losses: list[float]) -> None:
+    def _advise(self, losses: list[float], patience: Patience) -> None:
         """Warn of a training that went wrong or ended early; tol=0 asks for all epochs."""
         if len(losses) > 1 and losses[-1] > losses[0]:
             advice = (
@@ -263,7 +269,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
                 f"learning_rate_init={self.learning_rate_init} is too large for these data, or "
                 "they need scaling."
             )
-        elif len(losses) == self.max_iter and self.tol > 0 and not self._stalled(losses):
+        elif len(losses) == self.max_iter and self.tol > 0 and not patience.is_over:
             advice = (
                 f"max_iter={self.max_iter} epochs are done before the loss settled to "
                 f"tol={self.tol} (it is {losses[-1]:.4g}): more epochs may give a better fit."

@@ -13,7 +13,13 @@ class _OnKeras(BaseMLP):
     """Train with Keras where the backend would have trained."""
 
     def _trainer_of(
-        self, backend: Backend, recipe: Recipe, params: Params, batch_size: int, dtype: str
+        self,
+        backend: Backend,
+        recipe: Recipe,
+        params: Params,
+        batch_size: int,
+        dtype: str,
+        overlap: bool,
     ) -> KerasTrainer:
         return KerasTrainer(
             recipe,

@@ -22,10 +22,9 @@ class Programs(NamedTuple):
     """Pure functions, jitted where the backend can."""
 
     epoch: Any  # (carry, data, batches, rest) -> carry, report
-    fold: Any  # params -> params that take x as it is, for the next three
-    logits: Any  # (folded params, x) -> logits (n, n_outputs)
-    predict: Any  # (folded params, x) -> outputs (n, n_outputs)
-    evaluate: Any  # (folded params, data) -> loss, *metrics
+    logits: Any  # (params, x) -> logits (n, n_outputs); the scale of x is in W, here and below
+    predict: Any  # (params, x) -> outputs (n, n_outputs)
+    evaluate: Any  # (params, data) -> loss, *metrics
     narrow: Any  # (carry, kept) -> carry of an X of these columns
     widen: Any  # (carry, before, back) -> carry of all columns
 
@@ -69,10 +68,6 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
 
     unscaled = recipe._replace(scale=1.0)
 
-    def fold(params: Params) -> Params:
-        """Put the scale into W, as (scale x) W = x (scale W): once, not for every x."""
-        return (params[0]._replace(W=params[0].W * recipe.scale), *params[1:])
-
     def logits(params: Params, x: Array) -> Array:
         return core.logits(xp, unscaled, params, x)
 
@@ -88,7 +83,7 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     def widen(carry: Carry, before: Carry, back: Array) -> Carry:
         return cast(Carry, columns.widen(xp, carry, before, back))
 
-    functions = epoch, fold, logits, predict, evaluate, narrow, widen
+    functions = epoch, logits, predict, evaluate, narrow, widen
     return Programs(*(backend.jit(f) for f in functions))
 
 

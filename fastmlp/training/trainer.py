@@ -19,8 +19,6 @@ from fastmlp.training.checks import check_order, check_rows, check_settings, che
 from fastmlp.training.columns import Columns, live_columns, may_be_left_out
 from fastmlp.training.programs import Data, programs
 
-AHEAD = 1  # epochs that are started before the report of an earlier one is read
-
 
 class Epoch(NamedTuple):
     """What one epoch did."""
@@ -85,6 +83,9 @@ class Trainer:
     batch_size : int
     dtype : str
         "float32" or "float64", of the weights and of all computation.
+    overlap : bool
+        Let ``on_epoch`` hear of an epoch when the next one is already under way, on a library that
+        computes while Python goes on; if it then ends the training, that one is dropped.
 
     Examples
     --------
@@ -112,10 +113,11 @@ class Trainer:
         learning_rate: float,
         batch_size: int,
         dtype: str,
+        overlap: bool = False,
     ) -> None:
         check_settings(recipe, params, batch_size, dtype)
         self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
-        self.learning_rate = learning_rate
+        self.learning_rate, self.overlap = learning_rate, overlap
         xp: Any = np  # the host's
         state = recipe.optimizer.init(xp, params)
         host = Carry(params, state, xp.asarray(learning_rate), xp.asarray(0.0))
@@ -173,8 +175,9 @@ class Trainer:
         well, so that the device need not wait for the host.
         """
         carry = self.carry
+        ahead = 0 if on_epoch and not self.overlap else self.backend.ahead
         try:
-            for ended, values, epoch_s in self._epochs(data, orders, 0 if on_epoch else AHEAD):
+            for ended, values, epoch_s in self._epochs(data, orders, ahead):
                 carry, self.epoch = ended, self.epoch + 1
                 if on_epoch:
                     carry = self.carry = self._widened(carry, data.columns)
@@ -188,6 +191,7 @@ class Trainer:
     ) -> Iterator[tuple[Carry, list[float], float]]:
         """Carry, report and time of each epoch that ended well; ``ahead`` more are under way."""
         running: deque[tuple[Carry, Any, float]] = deque()
+        ended_s = 0.0
         carry = self._narrowed(self.carry, data.columns)
         for order in chain(orders, [None] * ahead):
             if order is not None:
@@ -198,10 +202,10 @@ class Trainer:
             if running and (order is None or len(running) > ahead):
                 ended, report, started = running.popleft()
                 values = self.backend.to_host(report).tolist()
-                epoch_s = time.perf_counter() - started
+                since, ended_s = max(started, ended_s), time.perf_counter()
                 if not all(math.isfinite(value) for value in values):
                     raise diverged(self.epoch + 1, values[0], self.learning_rate)
-                yield ended, values, epoch_s
+                yield ended, values, ended_s - since
 
     def _start(self, carry: Carry, data: Data, order: NDArray[np.int32]) -> tuple[Carry, Any]:
         """Full batches, then the rest as a batch of its own: two shapes at most."""
@@ -253,11 +257,13 @@ class Trainer:
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _folded(self) -> Params:
-        """Weights with the scale of X in them, made once for each carry."""
+        """Put the scale of X into W, as (scale x) W = x (scale W): once for each carry."""
         if self._ready is None or self._ready[0] is not self.carry:
-            params = self.carry.params
-            folded = params if self.recipe.scale == 1.0 else self._programs.fold(params)
-            self._ready = self.carry, folded
+            first, *others = self.carry.params
+            if self.recipe.scale != 1.0:
+                W = self.recipe.scale * self.backend.to_host(first.W)
+                first = first._replace(W=self.backend.to_device(W, self.dtype))
+            self._ready = self.carry, (first, *others)
         return self._ready[1]
 
     def _blocks(self, n: int) -> Iterator[slice]:

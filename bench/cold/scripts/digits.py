@@ -11,6 +11,7 @@ import numpy as np
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 32, 0.1
 SIZES = (64, 32, 10)
+N_TRAIN = 44 * BATCH_SIZE  # whole batches, so that a smaller one is compiled by nobody
 
 
 def load() -> tuple[Any, Any, Any, Any]:
@@ -19,7 +20,7 @@ def load() -> tuple[Any, Any, Any, Any]:
         images, y = arrays["images"], arrays["labels"].astype(np.int64)
     X = images.reshape(-1, SIZES[0]) * np.float32(1 / 16)
     is_test = np.arange(len(y)) % 5 == 4
-    return X[~is_test], y[~is_test], X[is_test], y[is_test]
+    return X[~is_test][:N_TRAIN], y[~is_test][:N_TRAIN], X[is_test], y[is_test]
 
 
 def weights() -> list[tuple[Any, Any]]:

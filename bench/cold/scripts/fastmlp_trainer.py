@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from digits import BATCH_SIZE, EPOCHS, LEARNING_RATE, SIZES, report
+from digits import BATCH_SIZE, EPOCHS, LEARNING_RATE, N_TRAIN, SIZES, report
 
 from fastmlp.backends import get_backend
 from fastmlp.core import ACTIVATIONS, LOSSES, Recipe, gradient_descent
@@ -25,6 +25,6 @@ trainer = Trainer(
     batch_size=BATCH_SIZE,
     dtype="float32",
 )
-X, y = digits.X_train, one_hot(digits.y_train, SIZES[-1])
+X, y = digits.X_train[:N_TRAIN], one_hot(digits.y_train[:N_TRAIN], SIZES[-1])
 trainer.run(X, y, (epoch_order(len(X), 0, epoch) for epoch in range(1, EPOCHS + 1)))
-report(trainer.predict(digits.X_test).argmax(axis=1), digits.y_test)
+report(trainer.logits(digits.X_test).argmax(axis=1), digits.y_test)

@@ -1,7 +1,4 @@
-"""Optax and JAX: an epoch is one jitted scan, the carry donated; a last, smaller batch is left out.
-
-A second shape would be compiled a second time, so JAX's users leave it out, as its examples do.
-"""
+"""Optax and JAX: an epoch is one jitted scan, the carry donated."""
 
 from __future__ import annotations
 
@@ -46,9 +43,8 @@ epoch = jax.jit(scan, donate_argnums=0)
 params = jax.tree.map(jnp.asarray, weights())
 carry = params, sgd.init(params)
 rng = np.random.default_rng(0)
-n_batches = len(X) // BATCH_SIZE
 for _ in range(EPOCHS):
     order = rng.permutation(len(X)).astype(np.int32)
-    carry = epoch(carry, order[: n_batches * BATCH_SIZE].reshape(n_batches, BATCH_SIZE), data)
+    carry = epoch(carry, order.reshape(-1, BATCH_SIZE), data)
 labels = jax.jit(lambda params, x: forward(params, x).argmax(axis=1))(carry[0], X_test)
 report(np.asarray(labels), y_test)
