@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -173,3 +177,44 @@ def test_trainer_hands_nothing_to_the_device_by_accident(jax_backend: Backend) -
         with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
             jax.numpy.add(np.ones(3), 1)
     assert trainer.epoch == 2
+
+
+CACHED = """
+import jax, numpy as np
+from fastmlp.backends import get_backend
+from fastmlp.core import LOSSES, Recipe, gradient_descent
+from fastmlp.training import Trainer, draw_params, epoch_order
+
+hits = []
+jax.monitoring.register_event_listener(
+    lambda name, **_: hits.append(name) if name.endswith("/cache_hits") else None
+)
+trainer = Trainer(
+    get_backend("jax", "cpu"),
+    Recipe((), LOSSES["squared_error"], gradient_descent()),
+    draw_params((2, 1), 0),
+    learning_rate=0.1,
+    batch_size=4,
+    dtype="float32",
+)
+X = np.ones((8, 2))
+trainer.run(X, X[:, :1], [epoch_order(8, 0, 1)])
+trainer.predict(X)
+print(len(hits), trainer.params()[0].W.tolist())
+"""
+
+
+def test_programs_are_found_in_the_cache_that_jax_keeps_on_disk(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    command = [sys.executable, "-c", CACHED]
+    said = [
+        subprocess.check_output(command, env=environment, text=True).strip().partition(" ")
+        for _ in range(2)
+    ]
+    assert int(said[0][0]) == 0
+    assert int(said[1][0]) >= 2, "the epoch and predict"
+    assert said[0][2] == said[1][2]

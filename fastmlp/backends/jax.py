@@ -17,7 +17,11 @@ from fastmlp.core.tree import tree_leaves
 # How XLA is to multiply the matrices of a small network on a CPU: by itself, on one thread. To
 # call a library for them takes longer than the product; but such a program takes longer to compile.
 SMALL = 2**13  # weights
-SMALL_OPTIONS = {"xla_cpu_multi_thread_eigen": False, "xla_cpu_experimental_ynn_fusion_type": ""}
+SMALL_OPTIONS = {
+    "xla_cpu_multi_thread_eigen": False,
+    "xla_cpu_experimental_ynn_fusion_type": "",
+    "xla_cpu_prefer_vector_width": 512,
+}
 PAYS_FROM = 500  # epochs of a small network
 
 

@@ -42,6 +42,15 @@ class TurnedInputs(NamedTuple):
         return (delta.T @ self.array).T
 
 
+class Scale(NamedTuple):
+    """What X is multiplied by to become the inputs of the first layer."""
+
+    scale: float
+
+    def __rmul__(self, x: Any) -> Inputs:
+        return Inputs(x * self.scale)
+
+
 def turn(tree: Any) -> Any:
     """Transpose every matrix; XLA makes no copy of it."""
     return tree_map(lambda array: array.T if array.ndim == 2 else array, tree)
@@ -53,6 +62,7 @@ def tuned(recipe: Recipe) -> Recipe:
         hidden=tuple(map(_hidden, recipe.hidden)),
         loss=_loss(recipe.loss),
         optimizer=_optimizer(recipe.optimizer),
+        scale=cast(float, Scale(recipe.scale)),
     )
 
 
