@@ -103,48 +103,49 @@ def _root(nodes: list[Node], number: int) -> int:
 
 def _place(found: Trace, n_carry: int) -> tuple[list[Slot], dict[int, int]]:
     """Give each array a slot; of the inputs, only the carry's may be written over."""
-    nodes, outputs = found
-    last_use: dict[int, int] = {}
-    for number, node in enumerate(nodes):
-        for operand in node.operands if node.is_call else ():
-            if isinstance(operand, Ref):
-                last_use[_root(nodes, operand)] = number
-    for output in outputs:
-        if isinstance(output, Ref):
-            last_use[_root(nodes, output)] = FOREVER
-
+    nodes, last_use = found.nodes, _last_uses(found)
     slots: list[Slot] = []
     slot_of: dict[int, int] = {}
-    free: list[int] = []
-    inputs = [number for number, node in enumerate(nodes) if node.kind == "input"]
-    for number in inputs:
-        slot_of[number] = len(slots)
-        slots.append(Slot(nodes[number].shape, nodes[number].dtype))
+    for number, node in enumerate(nodes):
+        if node.kind == "input":
+            slot_of[number] = len(slots)
+            slots.append(Slot(node.shape, node.dtype))
+    n_inputs, free = len(slots), list[int]()
     for number, node in enumerate(nodes):
         if not node.is_call:
             continue
         wanted = Slot(node.shape, node.dtype)
         refs = [operand for operand in node.operands if isinstance(operand, Ref)]
-        over = sorted(
-            slot_of[ref]
-            for ref in refs
-            if node.elementwise and ref in slot_of and last_use[ref] == number
-        )
-        own = [slot for slot in over if slot < n_carry or slot >= len(inputs)]
-        fits = [slot for slot in [*own, *free] if slots[slot] == wanted]
+        # on top of an operand that is read for the last time: the carry's first, it is kept so
+        ending = [ref for ref in refs if ref in slot_of and last_use[ref] == number]
+        over = sorted(slot_of[ref] for ref in ending if node.elementwise)
+        over = [slot for slot in over if slot < n_carry or slot >= n_inputs]
+        fits = [slot for slot in [*over, *free] if slots[slot] == wanted]
+        mine = fits[0] if fits else len(slots)
         if not fits:
-            fits = [len(slots)]
             slots.append(wanted)
-        slot_of[number] = fits[0]
-        if fits[0] in free:
-            free.remove(fits[0])
+        slot_of[number] = mine
         ended = {slot_of[root] for ref in refs if last_use[root := _root(nodes, ref)] == number}
-        if number not in last_use:
-            ended.add(fits[0])
+        if number not in last_use:  # computed in vain
+            ended.add(mine)
         else:
-            ended.discard(fits[0])
-        free += sorted(slot for slot in ended if slot >= len(inputs))
+            ended.discard(mine)
+        free = [slot for slot in free if slot != mine]
+        free += sorted(slot for slot in ended if slot >= n_inputs)
     return slots, slot_of
+
+
+def _last_uses(found: Trace) -> dict[int, int]:
+    """Return which call reads a node's memory last, itself or by a view of it."""
+    last_use: dict[int, int] = {}
+    for number, node in enumerate(found.nodes):
+        for operand in node.operands if node.is_call else ():
+            if isinstance(operand, Ref):
+                last_use[_root(found.nodes, operand)] = number
+    for output in found.outputs:
+        if isinstance(output, Ref):
+            last_use[_root(found.nodes, output)] = FOREVER
+    return last_use
 
 
 def _play(plan: Plan, bind: Any, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
