@@ -83,6 +83,25 @@ def test_momentum_from_other_data_still_moves_weights(
     assert_close(backend.fetch(narrow.carry), backend.fetch(full.carry))
 
 
+def test_state_from_elsewhere_and_data_from_before_are_looked_at(backend: Backend) -> None:
+    X, y = data(DEAD)
+    dense, _ = data([])
+    resumed = trainer_of(backend, momentum(), 1)
+    early = resumed.place(X, y)
+    assert early.columns is not None
+    resumed.run(dense, y, orders(70, 1))
+    with pytest.raises(ValueError, match="place them again"):
+        resumed.train(early, orders(70, 1))
+    other = trainer_of(backend, momentum(), 1)
+    other.carry = resumed.carry
+    assert other.place(X, y).columns is None
+
+
+def test_other_optimizers_get_all_columns(backend: Backend) -> None:
+    decays = gradient_descent()._replace(name="mine", elementwise=False)
+    assert trainer_of(backend, decays, 1).place(*data(DEAD)).columns is None
+
+
 def test_a_penalty_reaches_all_weights(backend: Backend) -> None:
     X, y = data(DEAD)
     trainer = trainer_of(backend, gradient_descent(), 1, l2=0.1)

@@ -164,6 +164,40 @@ def test_bodies_of_every_kind(name: str) -> None:
     compare(BODIES[name], (draw(3, 3, seed=1), draw(3, 3, seed=2)), draw(5, 3), (draw(3, 3),))
 
 
+def test_what_is_a_view_depends_on_the_memory() -> None:
+    def flattens(carry: Any, x: Any, shared: Any) -> Any:
+        turned = carry.T * 0.5
+        return carry * 0.5 + x, (XP.reshape(turned.T, (6,)), XP.reshape(carry, (6,)))
+
+    orders: Any = ("C", "F")
+    for order, other in product(orders, orders):
+        carry: Any = np.array(draw(2, 3), order=order)
+        xs: Any = np.array(draw(4, 2, 3), order=other)
+        assert_same_bits(NUMPY.scan(flattens, carry, xs, ()), AS_WRITTEN(flattens, carry, xs, ()))
+
+    def flattens_shared(carry: Any, x: Any, shared: Any) -> Any:
+        return carry + XP.reshape(shared, (6,)), (x,)
+
+    for order in orders:
+        compare(flattens_shared, draw(6), draw(4), np.array(draw(2, 3), order=order))
+
+
+def test_functions_get_the_numbers_that_they_want() -> None:
+    def f(carry: Any, x: Any, shared: Any) -> Any:
+        return np.ldexp(carry, -1), (np.float_power(carry, 0.1), carry**2, 2 * x, True * carry)
+
+    compare(f, draw(3).astype("float32") ** 2, np.arange(5))
+
+
+def test_fixed_rows_may_be_counted_from_the_end_and_must_be_there() -> None:
+    def f(carry: Any, x: Any, shared: Any) -> Any:
+        return carry + XP.take(shared, np.asarray([-1, 0]), axis=0), ()
+
+    compare(f, draw(2, 3), draw(5), draw(4, 3))
+    with pytest.raises(IndexError):
+        NUMPY.scan(f, draw(2, 3), draw(5), draw(0, 3))
+
+
 def test_numbers_of_python_do_not_widen_what_has_no_dimensions() -> None:
     def f(carry: Any, x: Any, shared: Any) -> Any:
         return carry + 2, (carry * 3, x - 1)

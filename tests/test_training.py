@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -222,6 +223,74 @@ def test_bytes_stay_bytes_on_the_device() -> None:
     placed.clear()
     trainer.predict(X)
     assert placed == [("uint8", (40, 7))], "once for all"
+
+
+# --- what goes wrong outside ---
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt()], ids=str)
+def test_epochs_under_way_are_kept_when_the_orders_fail(
+    backend: Backend, error: BaseException
+) -> None:
+    X, y = make_problem("softmax_cross_entropy")
+
+    def failing() -> Iterator[Any]:
+        yield from orders(70, 3)
+        raise error
+
+    trainer, wanted = (make_trainer(make_recipe(), backend=backend) for _ in range(2))
+    with pytest.raises(type(error)):
+        trainer.run(X, y, failing())
+    wanted.run(X, y, orders(70, 3))
+    assert trainer.epoch == 3
+    for a, b in zip(leaves(trainer.params()), leaves(wanted.params()), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_carry_is_not_replaced_in_a_running_training(backend: Backend, overlap: bool) -> None:
+    X, y = make_problem("softmax_cross_entropy")
+    trainer = make_trainer(make_recipe(), backend=backend)
+    trainer.overlap = overlap
+
+    def meddle(epoch: Epoch) -> None:
+        trainer.carry = trainer.carry._replace(t=trainer.carry.t)
+
+    with pytest.raises(RuntimeError, match="let on_epoch return True"):
+        trainer.run(X, y, orders(70, 3), meddle)
+    wanted = make_trainer(make_recipe(), backend=backend)
+    wanted.run(X, y, orders(70, 1))
+    assert trainer.epoch == 1
+    for a, b in zip(leaves(trainer.params()), leaves(wanted.params()), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_on_epoch_ends_a_training_that_is_one_epoch_ahead(backend: Backend) -> None:
+    X, y = make_problem("softmax_cross_entropy")
+    seen: list[int] = []
+
+    def enough(epoch: Epoch) -> bool:
+        seen.append(epoch.epoch)
+        return epoch.epoch == 2
+
+    trainer, wanted = (make_trainer(make_recipe(), backend=backend) for _ in range(2))
+    trainer.overlap = True
+    trainer.run(X, y, orders(70, 5), enough)
+    wanted.run(X, y, orders(70, 2))
+    assert seen == [1, 2]
+    assert trainer.epoch == 2
+    for a, b in zip(leaves(trainer.params()), leaves(wanted.params()), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_weights_on_the_host_are_copies(backend: Backend) -> None:
+    X, y = make_problem("softmax_cross_entropy")
+    trainer = make_trainer(make_recipe(scale=0.5), backend=backend)
+    trainer.run(X, y, orders(70, 1))
+    before = trainer.predict(X)
+    first: Any = trainer.params()[0]
+    first.W[...] = 0.0
+    np.testing.assert_array_equal(trainer.predict(X), before)
 
 
 # --- programs ---

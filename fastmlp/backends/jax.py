@@ -15,14 +15,13 @@ from fastmlp.core.step import Carry
 from fastmlp.core.tree import tree_leaves
 
 # How XLA is to multiply the matrices of a small network on a CPU: by itself, on one thread. To
-# call a library for them takes longer than the product; but such a program takes longer to compile.
+# call a library for them takes longer than the product.
 SMALL = 2**13  # weights
 SMALL_OPTIONS = {
     "xla_cpu_multi_thread_eigen": False,
     "xla_cpu_experimental_ynn_fusion_type": "",
     "xla_cpu_prefer_vector_width": 512,
 }
-PAYS_FROM = 500  # epochs of a small network
 
 
 def create(device: str | None) -> Backend:
@@ -84,17 +83,16 @@ def create(device: str | None) -> Backend:
 
 
 def _with_options(jax: Any, f: Function, program: Function) -> Function:
-    """Train a small network for long by a program of its own, if this XLA has the options."""
+    """Train small networks by a program of their own, if this XLA has the options for it."""
     small = jax.jit(f, compiler_options=SMALL_OPTIONS)
-    known, epochs = True, 0
+    known = True
 
     @wraps(f)
     def call(*args: Any) -> Any:
-        nonlocal known, epochs
+        nonlocal known
         if known and isinstance(args[0], Carry):
             weights: Any = tree_leaves(args[0].params)
-            epochs += sum(array.size for array in weights) < SMALL
-            if epochs > PAYS_FROM:
+            if sum(array.size for array in weights) < SMALL:
                 try:
                     return small(*args)
                 except jax.errors.JaxRuntimeError as error:

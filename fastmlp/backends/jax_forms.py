@@ -84,16 +84,22 @@ def _loss(loss: Loss) -> Loss:
 
 
 def _accuracy(xp: Any, logits: Any, y: Any) -> Any:
-    """Compare the places of the first largest logit and of the 1: reductions that XLA fuses."""
+    """Compare the places of the first largest logit and target: reductions that XLA fuses."""
     n, n_classes = logits.shape
     places = xp.arange(n_classes, dtype=logits.dtype)
-    is_largest = logits == xp.max(logits, axis=1, keepdims=True)
-    first = xp.min(xp.where(is_largest, places, n_classes), axis=1)
-    return xp.sum(xp.astype(first == xp.sum(y * places, axis=1), logits.dtype)) / n
+
+    def first_largest(a: Any) -> Any:
+        is_largest = a == xp.max(a, axis=1, keepdims=True)
+        return xp.min(xp.where(is_largest, places, n_classes), axis=1)
+
+    hits = first_largest(logits) == first_largest(y)
+    return xp.sum(xp.astype(hits, logits.dtype)) / n
 
 
 def _optimizer(optimizer: Optimizer) -> Optimizer:
-    """Let the update see what the scan carries."""
+    """Let the update see what the scan carries, if it does not care."""
+    if not optimizer.elementwise:
+        return optimizer
 
     def update(
         xp: Namespace, params: Params, grads: Params, state: Any, learning_rate: Array, t: Array

@@ -4,7 +4,8 @@ A step of a small network spends most of its time between NumPy's calls, and a s
 asks for the same memory again and again. So the body of a loop is traced (`numpy_trace`), and a
 plan is made of where each result lies: on top of an operand that nobody needs any more, if it can
 be, as an update then happens in the parameters themselves. To play a step is to go through a list
-of NumPy calls, the same calls in the same order as the formulas make, so the numbers are the same.
+of NumPy calls, the same calls in the same order as the formulas make, so the numbers are the same
+(only powers of numbers without dimensions NumPy computes in another way, to the last digit).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from fastmlp.backends.numpy_trace import Node, Ref, Trace, Traced, trace
+from fastmlp.backends.numpy_trace import Node, Ref, Trace, trace
 from fastmlp.backends.record import Body, python_scan
 from fastmlp.core.tree import tree_leaves, tree_map
 
@@ -59,14 +60,19 @@ def traced_scan(xp: Any, bind: Any = bound) -> Callable[..., tuple[Any, tuple[An
 
     def scan(f: Body, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
         leaves = tree_leaves((carry, xs, shared))
-        if len(xs) < SHORT or any(isinstance(leaf, Traced) for leaf in leaves):
+        if len(xs) < SHORT or not all(isinstance(leaf, np.ndarray | np.generic) for leaf in leaves):
             return as_written(f, carry, xs, shared)
+        # the loop's own memory: whether an index or a shape is a view depends on how it lies
+        own, x = tree_map(lambda leaf: np.array(leaf, order="C"), (carry, xs[0]))
+        arrays = [np.asarray(leaf) for leaf in tree_leaves((own, x, shared))]
+        key = tuple((array.shape, array.strides, array.dtype) for array in arrays)
         known = plans.setdefault(f, {})
-        key = tuple((np.shape(leaf)[leaf is xs :], np.asarray(leaf).dtype) for leaf in leaves)
         if key not in known:
-            known[key] = _plan(f, carry, xs[0], shared)
+            known[key] = _plan(f, own, x, shared)
         plan = known[key]
-        return _play(plan, bind, carry, xs, shared) if plan else as_written(f, carry, xs, shared)
+        if plan is None:
+            return as_written(f, carry, xs, shared)
+        return _play(plan, bind, own, xs, shared)
 
     return scan
 
@@ -149,9 +155,9 @@ def _last_uses(found: Trace) -> dict[int, int]:
 
 
 def _play(plan: Plan, bind: Any, carry: Any, xs: Any, shared: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Run the loop in memory of its own: the caller's arrays stay as they are."""
-    row = np.empty_like(xs[0])
-    state = [np.array(leaf) for leaf in tree_leaves(carry)]
+    """Run the loop in memory of its own; the carry is it, too."""
+    row = np.array(xs[0], order="C")
+    state = tree_leaves(carry)
     inputs = [*state, row, *tree_leaves(shared)]
     memory = [*inputs, *(np.empty(*slot) for slot in plan.slots[len(inputs) :])]
     nodes, outputs = plan.trace

@@ -84,9 +84,14 @@ def _cast(operands: list[Any], out: Any) -> Callable[[], Any]:
 
 
 def _rows(operands: list[Any], out: Any) -> Callable[[], Any]:
-    # other modes than "clip" make a copy more; rows are checked where they come in
+    # "raise" makes a copy more; rows that come in with each step are to be right
     array, rows = operands
     return partial(array.take, rows, 0, out, "clip")
+
+
+def _fixed_rows(operands: list[Any], out: Any) -> Callable[[], Any]:
+    array, rows = operands
+    return partial(array.take, rows, 0, out, "raise")
 
 
 def _largest(axis: int) -> Bind:
@@ -131,6 +136,15 @@ class Traced(NDArrayOperatorsMixin):
         if method != "__call__" or settings or ufunc.nout != 1:
             raise Untraceable(f"numpy.{ufunc.__name__}, {method}, {sorted(settings)}")
         value = ufunc(*map(_value, inputs))
+        kinds = [
+            type(x) if type(x) in (int, float) else np.asarray(_value(x)).dtype for x in inputs
+        ]
+        dtypes = ufunc.resolve_dtypes((*kinds, None))
+        # a Python number as the array that NumPy would make of it in each call
+        inputs = tuple(
+            np.asarray(x, dtype=dtype) if type(x) in (int, float) else x
+            for x, dtype in zip(inputs, dtypes, strict=False)
+        )
         elementwise = ufunc.signature is None
         return self._called(ufunc.__name__, value, _ufunc(ufunc), inputs, elementwise=elementwise)
 
@@ -141,7 +155,7 @@ class Traced(NDArrayOperatorsMixin):
         if func is np.reshape and len(args) == 2 and not kwargs:
             return self._view(lambda array: np.reshape(array, args[1]))
         if func is np.take and len(args) == 2 and kwargs == {"axis": 0}:
-            bind: Bind = _rows
+            bind: Bind = _rows if isinstance(args[1], Traced) else _fixed_rows
         elif func is np.argmax and len(args) == 1 and set(kwargs) == {"axis"}:
             bind = _largest(**kwargs)
         elif func in REDUCTIONS and len(args) == 1 and set(kwargs) <= {"axis", "keepdims"}:
@@ -160,22 +174,13 @@ class Traced(NDArrayOperatorsMixin):
         *,
         elementwise: bool = False,
     ) -> Traced:
-        dtypes = {x.dtype for x in inputs if hasattr(x, "dtype")}
-        (dtype,) = dtypes if len(dtypes) == 1 else (None,)
-        operands = tuple(_operand(x, dtype) for x in inputs)
-        return Traced(self._nodes, name, np.asarray(value), bind, operands, elementwise)
+        operands = tuple(x.number if isinstance(x, Traced) else x for x in inputs)
+        # as the memory that it will lie in, so that what is a view of it now is one then
+        value = np.asarray(value, order="C")
+        return Traced(self._nodes, name, value, bind, operands, elementwise)
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
 
 
 def _value(x: Any) -> Any:
     return x._value if isinstance(x, Traced) else x
-
-
-def _operand(x: Any, dtype: np.dtype[Any] | None) -> Any:
-    """Make of a Python number the array that NumPy would make of it in each call."""
-    if isinstance(x, Traced):
-        return x.number
-    if isinstance(x, int | float) and dtype is not None and dtype.kind == "f":
-        return np.asarray(x, dtype=dtype)
-    return x

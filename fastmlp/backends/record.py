@@ -42,7 +42,8 @@ class Backend:
     scan : callable
         ``scan(f, carry, xs, shared)`` calls ``carry, ys = f(carry, xs[i, ...], shared)`` for every
         i and returns the last carry and the stacked ys. `python_scan` says it in Python. All that
-        f reads comes through its arguments, so that what was compiled for f can be used again.
+        f reads comes through its arguments, so that what was compiled for f can be used again;
+        row numbers in xs must be in range, for libraries differ in what they make of others.
     to_device : callable
         ``to_device(host, dtype)``: a NumPy array as an array of this backend, a copy where the
         library needs one; dtype is a NumPy dtype name.

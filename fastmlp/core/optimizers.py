@@ -22,12 +22,15 @@ class Optimizer(NamedTuple):
     """``state = init(xp, params)``; ``params, state = update(xp, params, grads, state, lr, t)``.
 
     name and settings say which factory made it of what, for those who build it elsewhere.
+    elementwise promises that each weight is updated from its own gradient and state alone, and
+    stays where it is when both are zero: then a backend may arrange weights as it likes.
     """
 
     init: Callable[[Namespace, Params], Any]
     update: Callable[[Namespace, Params, Params, Any, Array, Array], tuple[Params, Any]]
     name: str
     settings: tuple[float, ...] = ()
+    elementwise: bool = False
 
 
 def _remembered(factory: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
@@ -56,7 +59,7 @@ def gradient_descent() -> Optimizer:
     ) -> tuple[Params, Any]:
         return tree_map(lambda w, g: w - learning_rate * g, params, grads), state
 
-    return Optimizer(init, update, "gradient_descent")
+    return Optimizer(init, update, "gradient_descent", elementwise=True)
 
 
 def _velocity(velocity: Any, grads: Params, momentum: float, learning_rate: Array) -> Any:
@@ -78,7 +81,7 @@ def momentum(momentum: float = 0.9) -> Optimizer:
         velocity = _velocity(state, grads, momentum, learning_rate)
         return tree_map(lambda w, v: w + v, params, velocity), velocity
 
-    return Optimizer(_zeros, update, "momentum", (momentum,))
+    return Optimizer(_zeros, update, "momentum", (momentum,), elementwise=True)
 
 
 @_remembered
@@ -92,7 +95,7 @@ def nesterov(momentum: float = 0.9) -> Optimizer:
         ahead = _velocity(velocity, grads, momentum, learning_rate)
         return tree_map(lambda w, v: w + v, params, ahead), velocity
 
-    return Optimizer(_zeros, update, "nesterov", (momentum,))
+    return Optimizer(_zeros, update, "nesterov", (momentum,), elementwise=True)
 
 
 def adam_rate(
@@ -133,4 +136,4 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimiz
         params = tree_map(lambda w, m, v: w - rate * m / (xp.sqrt(v) + eps), params, m, v)
         return params, (m, v)
 
-    return Optimizer(init, update, "adam", (beta1, beta2, eps))
+    return Optimizer(init, update, "adam", (beta1, beta2, eps), elementwise=True)

@@ -143,12 +143,11 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         with progress_bar(bool(self.verbose), self.max_iter) as show:
 
             def on_epoch(epoch: Epoch) -> bool:
-                values = {**epoch.values, "epoch_s": epoch.epoch_s}
-                if validation is not None:
-                    measured = trainer.evaluate(*validation)
-                    values |= {f"val_{name}": value for name, value in measured.items()}
-                for name, value in values.items():
+                for name, value in {**epoch.values, "epoch_s": epoch.epoch_s}.items():
                     history.setdefault(name, []).append(value)
+                if validation is not None:
+                    for name, value in trainer.evaluate(*validation).items():
+                        history.setdefault(f"val_{name}", []).append(value)
                 show(epoch.values)
                 return patience.see(epoch.values["loss"])
 

@@ -28,7 +28,7 @@ from fastmlp.reference.library import device, full_float32, load_keras
 from fastmlp.reference.network import build_network, build_optimizer
 from fastmlp.training import Epoch, OnEpoch
 from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
-from fastmlp.training.trainer import diverged
+from fastmlp.training.protocol import diverged
 
 BLOCK = 4096  # rows that predict and evaluate hold at a time
 XLA_PAYS_FROM = 2**16  # weights; with fewer, launching the compiled step costs more than it gains

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.network import Layer
-from fastmlp.core.tree import tree_leaves
+from fastmlp.core.step import Recipe
 
 
 class Columns(NamedTuple):
@@ -69,6 +69,17 @@ def _first_weights(f: Callable[..., Any], *trees: Any) -> Any:
     return type(first)(*branches) if hasattr(first, "_fields") else tuple(branches)
 
 
-def may_be_left_out(l2: float, state: Any, epoch: int) -> bool:
-    """Tell whether weights of columns without values stay: no penalty, no momentum from before."""
-    return l2 == 0.0 and (epoch == 0 or not tree_leaves(state))
+def may_be_left_out(columns: Columns, recipe: Recipe, state: Any) -> bool:
+    """Tell whether the weights of the other columns stay: no penalty, no momentum from before.
+
+    state is the optimizer's, on the host.
+    """
+    others = columns.back[columns.back >= columns.kept.size] - columns.kept.size
+    moving: list[bool] = []
+
+    def look(W: NDArray[Any]) -> NDArray[Any]:
+        moving.append(bool(np.any(W[others])))
+        return W
+
+    _first_weights(look, (state,))
+    return recipe.optimizer.elementwise and recipe.l2 == 0.0 and not any(moving)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,7 @@ from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
 from fastmlp.training.columns import Columns, live_columns, may_be_left_out
 from fastmlp.training.programs import Data, programs
-
-
-class Epoch(NamedTuple):
-    """What one epoch did."""
-
-    epoch: int  # counted from 1
-    values: dict[str, float]  # loss and metrics: means over the epoch's samples as they were seen
-    epoch_s: float
+from fastmlp.training.protocol import DivergenceError, Epoch, OnEpoch, diverged
 
 
 class Placed(NamedTuple):
@@ -34,40 +26,6 @@ class Placed(NamedTuple):
     arrays: Data
     n_rows: int
     columns: Columns | None  # of X that are there, if not all are
-
-
-OnEpoch: TypeAlias = Callable[[Epoch], bool | None]
-
-
-class DivergenceError(FloatingPointError):
-    """The loss or a weight is no longer finite; the trainer keeps the epoch before."""
-
-
-def diverged(epoch: int, loss: float, learning_rate: float) -> DivergenceError:
-    """Make the error that says in which epoch training diverged, and what to try."""
-    return DivergenceError(
-        f"training diverged in epoch {epoch} (loss {loss:g}): try a smaller learning rate than "
-        f"{learning_rate:g}, or scale X to 0..1. The weights of epoch {epoch - 1} are kept."
-    )
-
-
-class TrainerLike(Protocol):
-    """What estimators and comparisons ask of a trainer: `Trainer`, or the reference's."""
-
-    name: str
-    device: str
-    epoch: int
-
-    def run(  # noqa: D102
-        self,
-        X: NDArray[Any],
-        y: NDArray[Any],
-        orders: Iterable[NDArray[np.int32]],
-        on_epoch: OnEpoch | None = None,
-    ) -> None: ...
-    def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]: ...  # noqa: D102
-    def predict(self, X: NDArray[Any]) -> NDArray[Any]: ...  # noqa: D102
-    def params(self) -> Params: ...  # noqa: D102
 
 
 class Trainer:
@@ -116,6 +74,7 @@ class Trainer:
         overlap: bool = False,
     ) -> None:
         check_settings(recipe, params, batch_size, dtype)
+        recipe = recipe._replace(l2=float(recipe.l2), scale=float(recipe.scale))
         self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
         self.learning_rate, self.overlap = learning_rate, overlap
         xp: Any = np  # the host's
@@ -157,9 +116,10 @@ class Trainer:
     def place(self, X: NDArray[Any], y: NDArray[Any]) -> Placed:
         """Bring the data of a training to the device, for `train`."""
         check_targets(self.carry.params, X, y)
-        block, used = self.backend.column_block, None
-        if block and may_be_left_out(self.recipe.l2, self.carry.state, self.epoch):
-            used = live_columns(X, block)
+        block = self.backend.column_block
+        used = live_columns(X, block) if block else None
+        if used and not may_be_left_out(used, self.recipe, self.backend.fetch(self.carry.state)):
+            used = None
         data = self._place(X if used is None else X[:, used.kept])
         return Placed((data, self.backend.to_device(y, self.dtype)), X.shape[0], used)
 
@@ -174,38 +134,63 @@ class Trainer:
         Without ``on_epoch`` an epoch is started before the one before it is known to have ended
         well, so that the device need not wait for the host.
         """
-        carry = self.carry
+        state = self.backend.fetch(self.carry.state)
+        if data.columns and not may_be_left_out(data.columns, self.recipe, state):
+            raise ValueError(
+                "data were placed before a training that now moves weights of columns that are "
+                "zero in them: place them again."
+            )
+        carry, is_wide = self.carry, True
         ahead = 0 if on_epoch and not self.overlap else self.backend.ahead
         try:
             for ended, values, epoch_s in self._epochs(data, orders, ahead):
-                carry, self.epoch = ended, self.epoch + 1
+                carry, is_wide, self.epoch = ended, False, self.epoch + 1
                 if on_epoch:
-                    carry = self.carry = self._widened(carry, data.columns)
-                    if on_epoch(Epoch(self.epoch, self._named(values[:-1]), epoch_s)):
+                    carry, is_wide = self._widened(carry, data.columns), True
+                    self.carry = carry
+                    is_enough = on_epoch(Epoch(self.epoch, self._named(values[:-1]), epoch_s))
+                    if self.carry is not carry:
+                        raise RuntimeError(
+                            "on_epoch put another carry into the trainer, which a running training "
+                            "does not see: let on_epoch return True, change it, and run again."
+                        )
+                    if is_enough:
                         break
         finally:
-            self.carry = self._widened(carry, data.columns)
+            self.carry = carry if is_wide else self._widened(carry, data.columns)
 
     def _epochs(
         self, data: Placed, orders: Iterable[NDArray[np.int32]], ahead: int
     ) -> Iterator[tuple[Carry, list[float], float]]:
         """Carry, report and time of each epoch that ended well; ``ahead`` more are under way."""
         running: deque[tuple[Carry, Any, float]] = deque()
-        ended_s = 0.0
-        carry = self._narrowed(self.carry, data.columns)
-        for order in chain(orders, [None] * ahead):
-            if order is not None:
+        carry, last_s, error = self._narrowed(self.carry, data.columns), 0.0, None
+
+        def ended() -> tuple[Carry, list[float], float]:
+            nonlocal last_s
+            after, report, started = running.popleft()
+            values = self.backend.to_host(report).tolist()
+            since, last_s = max(started, last_s), time.perf_counter()
+            if not all(math.isfinite(value) for value in values):
+                raise diverged(self.epoch + 1, values[0], self.learning_rate)
+            return after, values, last_s - since
+
+        try:
+            for order in orders:
                 check_order(order, data.n_rows)
                 started = time.perf_counter()
                 carry, report = self._start(carry, data.arrays, order)
                 running.append((carry, report, started))
-            if running and (order is None or len(running) > ahead):
-                ended, report, started = running.popleft()
-                values = self.backend.to_host(report).tolist()
-                since, ended_s = max(started, ended_s), time.perf_counter()
-                if not all(math.isfinite(value) for value in values):
-                    raise diverged(self.epoch + 1, values[0], self.learning_rate)
-                yield ended, values, ended_s - since
+                if len(running) > ahead:
+                    yield ended()
+        except DivergenceError:
+            raise
+        except (Exception, KeyboardInterrupt) as raised:
+            error = raised  # of the orders, say: what is under way by now is kept
+        while running:
+            yield ended()
+        if error:
+            raise error
 
     def _start(self, carry: Carry, data: Data, order: NDArray[np.int32]) -> tuple[Carry, Any]:
         """Full batches, then the rest as a batch of its own: two shapes at most."""
@@ -223,7 +208,7 @@ class Trainer:
         return narrow
 
     def _widened(self, carry: Carry, used: Columns | None) -> Carry:
-        if used is None or carry is self.carry:
+        if used is None:
             return carry
         back = self.backend.to_device(used.back, "int32")
         wide: Carry = self._programs.widen(carry, self.carry, back)
