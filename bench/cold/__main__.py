@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from bench.cold.rounds import Row, run_rounds
 from bench.cold.table import print_tables
 from bench.gpu.problems import generated_images
 from bench.gpu.runner import write_json
-from bench.peers.options import count, folder, json_file, known
+from bench.peers.options import add_data_dir, add_limits, count, known
 from bench.peers.process import ROOT
 from fastmlp.compare.machine import machine_card
 from fastmlp.data import load_mnist
@@ -116,16 +115,8 @@ def _parser(contenders: Sequence[Contender]) -> argparse.ArgumentParser:
         "--contenders", type=chosen, default=list(contenders), help=f"some of {','.join(names)}"
     )
     parser.add_argument("--runs", type=count, default=7, help="rounds that are kept (7)")
-    parser.add_argument(
-        "--timeout", type=count, default=120, help="seconds that a process may take (120)"
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=folder,
-        default=os.environ.get("FASTMLP_DATA"),
-        help="folder with MNIST's four IDX files; FASTMLP_DATA unless given, else made-up images",
-    )
-    parser.add_argument("--json", type=json_file, help="for all figures, as they come")
+    add_data_dir(parser)
+    add_limits(parser, "process")
     return parser
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from rich.console import Console
 
 from bench.gpu.runner import write_json
 from bench.peers.configs import CONFIGS, QUICK_ROWS, Config
-from bench.peers.options import count, folder, json_file, keep_to, known, threads
+from bench.peers.options import add_data_dir, add_limits, count, keep_to, known, threads
 from bench.peers.problem import Form
 from bench.peers.table import print_tables
 from bench.peers.turns import Plan, Row, run_config
@@ -127,16 +126,8 @@ def _parser(forms: tuple[Form, ...]) -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=count, default=3, help="each in new processes (3)")
     parser.add_argument("--turns", type=count, help=f"that are timed in a run ({TURNS})")
     parser.add_argument("--threads", type=threads, default=cores(), help="all cores unless given")
-    parser.add_argument(
-        "--timeout", type=count, default=120, help="seconds that a turn may take (120)"
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=folder,
-        default=os.environ.get("FASTMLP_DATA"),
-        help="folder with MNIST's four IDX files; FASTMLP_DATA unless given, else made-up images",
-    )
-    parser.add_argument("--json", type=json_file, help="for all figures, as they come")
+    add_data_dir(parser)
+    add_limits(parser, "turn")
     return parser
 
 

@@ -56,3 +56,20 @@ def keep_to(threads: int) -> None:
     """Keep this process, and those that it starts, to so many cores."""
     if threads < cores():
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def add_limits(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add how long one of them may take, and the file for the figures."""
+    text = f"seconds that a {what} may take (120)"
+    parser.add_argument("--timeout", type=count, default=120, help=text)
+    parser.add_argument("--json", type=json_file, help="for all figures, as they come")
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of the images."""
+    parser.add_argument(
+        "--data-dir",
+        type=folder,
+        default=os.environ.get("FASTMLP_DATA"),
+        help="folder with MNIST's four IDX files; FASTMLP_DATA unless given, else made-up images",
+    )

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.gpu.runner import write_json
-from bench.peers.options import count, json_file, keep_to, known, threads
+from bench.peers.options import add_limits, count, keep_to, known, threads
 from bench.peers.problem import Form
 from bench.scaling.findings import FLOOR, PARTS, backend_of
 from bench.scaling.measure import Measure
@@ -96,10 +96,7 @@ def _parser(by_backend: dict[str, Form]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--turns", type=count, help=f"that are timed of each size ({TURNS})")
     parser.add_argument("--threads", type=threads, default=cores(), help="all cores unless given")
-    parser.add_argument(
-        "--timeout", type=count, default=120, help="seconds that a turn may take (120)"
-    )
-    parser.add_argument("--json", type=json_file, help="for all figures, as they come")
+    add_limits(parser, "turn")
     return parser
 
 

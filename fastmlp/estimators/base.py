@@ -256,7 +256,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         for _ in range(self.max_iter):
             if self.shuffle:
                 places = np.arange(n)
-                rng.shuffle(places)
+                rng.shuffle(places)  # what sklearn.utils.shuffle draws, without its checks
                 order = order[places]
             yield order
 

@@ -69,11 +69,13 @@ def _first_weights(f: Callable[..., Any], *trees: Any) -> Any:
     return type(first)(*branches) if hasattr(first, "_fields") else tuple(branches)
 
 
-def may_be_left_out(columns: Columns, recipe: Recipe, state: Any) -> bool:
-    """Tell whether the weights of the other columns stay: no penalty, no momentum from before.
+def keeps_unused(recipe: Recipe) -> bool:
+    """Tell whether weights of columns without values stay: no penalty, no optimizer of others."""
+    return recipe.optimizer.elementwise and recipe.l2 == 0.0
 
-    state is the optimizer's, on the host.
-    """
+
+def moves_others(columns: Columns, state: Any) -> bool:
+    """Tell whether an optimizer's state, on the host, still moves weights of the other columns."""
     others = columns.back[columns.back >= columns.kept.size] - columns.kept.size
     moving: list[bool] = []
 
@@ -82,4 +84,4 @@ def may_be_left_out(columns: Columns, recipe: Recipe, state: Any) -> bool:
         return W
 
     _first_weights(look, (state,))
-    return recipe.optimizer.elementwise and recipe.l2 == 0.0 and not any(moving)
+    return any(moving)

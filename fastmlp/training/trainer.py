@@ -15,7 +15,7 @@ from fastmlp.backends.record import Backend
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
-from fastmlp.training.columns import Columns, live_columns, may_be_left_out
+from fastmlp.training.columns import Columns, keeps_unused, live_columns, moves_others
 from fastmlp.training.programs import Data, programs
 from fastmlp.training.protocol import DivergenceError, Epoch, OnEpoch, diverged
 
@@ -104,7 +104,8 @@ class Trainer:
         orders : iterable of (n,) int arrays
             Row numbers of each epoch, cut into batches as they come.
         on_epoch : callable, optional
-            Called after each epoch, outside its time; a true answer ends the training.
+            Called after each epoch, outside its time unless ``overlap``; a true answer ends the
+            training.
 
         Raises
         ------
@@ -117,8 +118,8 @@ class Trainer:
         """Bring the data of a training to the device, for `train`."""
         check_targets(self.carry.params, X, y)
         block = self.backend.column_block
-        used = live_columns(X, block) if block else None
-        if used and not may_be_left_out(used, self.recipe, self.backend.fetch(self.carry.state)):
+        used = live_columns(X, block) if block and keeps_unused(self.recipe) else None
+        if self._moves_unused(used):
             used = None
         data = self._place(X if used is None else X[:, used.kept])
         return Placed((data, self.backend.to_device(y, self.dtype)), X.shape[0], used)
@@ -131,11 +132,10 @@ class Trainer:
     ) -> None:
         """Train for one epoch per order, as `run`, on data that have been placed.
 
-        Without ``on_epoch`` an epoch is started before the one before it is known to have ended
-        well, so that the device need not wait for the host.
+        Without ``on_epoch``, or with ``overlap``, an epoch is started before the one before it is
+        known to have ended well, so that the device need not wait for the host.
         """
-        state = self.backend.fetch(self.carry.state)
-        if data.columns and not may_be_left_out(data.columns, self.recipe, state):
+        if self._moves_unused(data.columns):
             raise ValueError(
                 "data were placed before a training that now moves weights of columns that are "
                 "zero in them: place them again."
@@ -200,6 +200,10 @@ class Trainer:
         placed = place(batches, "int32"), place(rest, "int32") if rest.size else self._no_rest
         after, report = self._programs.epoch(carry, data, *placed)
         return after, report
+
+    def _moves_unused(self, used: Columns | None) -> bool:
+        """Tell whether the optimizer has momentum from other data for columns that are left out."""
+        return used is not None and moves_others(used, self.backend.fetch(self.carry.state))
 
     def _narrowed(self, carry: Carry, used: Columns | None) -> Carry:
         if used is None:
