@@ -90,7 +90,7 @@ FORMS = tuple(
     for name, kind, make, *task in (
         ("good", "fastmlp", partial(_fake, lambda fake: None, 0)),
         ("raises", "peer", partial(_fake, _raise, 1)),
-        ("dies", "peer", partial(_fake, lambda fake: os._exit(3), 5)),
+        ("dies", "peer", partial(_fake, lambda fake: os._exit(3), 3)),
         ("hangs", "peer", partial(_fake, lambda fake: time.sleep(600), 1)),
         ("unfaithful", "peer", Unfaithful),
         ("mislabelled", "peer", Mislabelled),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from problems import leaves, make_problem, make_recipe, make_trainer, orders
 
 from fastmlp.backends import Backend, get_backend
 from fastmlp.core import ACTIVATIONS, LOSSES, Optimizer, gradient_descent, momentum, tree_map
-from fastmlp.training import Epoch, draw_params
+from fastmlp.training import Epoch, draw_params, trainer
 
 pytest.importorskip("jax")
 
@@ -74,7 +75,7 @@ def trained(backend: Backend) -> tuple[list[Any], list[dict[str, float]]]:
     return leaves(trainer.params()), seen
 
 
-def test_a_small_network_gets_a_program_of_its_own(
+def test_a_small_network_that_has_run_long_gets_a_program_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import jax
@@ -92,8 +93,12 @@ def test_a_small_network_gets_a_program_of_its_own(
         return call
 
     monkeypatch.setattr(jax, "jit", spy)
+    trained(jax_backend.create("cpu"))
+    assert jax_backend.SMALL_OPTIONS not in programs
+    monkeypatch.setattr(trainer, "HOT_STEPS", 10)  # two epochs
+    programs.clear()
     small, _ = trained(jax_backend.create("cpu"))
-    assert programs.count(jax_backend.SMALL_OPTIONS) == 3, "one an epoch"
+    assert programs.count(jax_backend.SMALL_OPTIONS) == 1, "in the third epoch"
     programs.clear()
     monkeypatch.setattr(jax_backend, "SMALL", 0)
     large, _ = trained(jax_backend.create("cpu"))
@@ -103,8 +108,37 @@ def test_a_small_network_gets_a_program_of_its_own(
         np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("overlap", [False, True])
+def test_the_same_training_changes_its_program_after_the_same_epoch(
+    fresh: Backend, overlap: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hot: list[int] = []
+    epochs = 0
+
+    def counted(f: Any) -> Any:
+        def call(carry: Any, *args: Any) -> Any:
+            hot.append(round(float(carry.t)))
+            return program(carry, *args)
+
+        program = fresh.jit(f)
+        return call
+
+    backend = replace(fresh, jit_hot=counted)
+    monkeypatch.setattr(trainer, "HOT_STEPS", 10)
+    X, y = make_problem("softmax_cross_entropy", 70)
+    for parts in ((4,), (4,), (1, 3), (2, 2), (3, 1)):
+        mine = make_trainer(make_recipe("softmax_cross_entropy"), backend=backend)
+        mine.overlap, epochs = overlap, 0
+        for part in parts:
+            mine.run(X, y, orders(70, epochs + part)[epochs:], lambda epoch: False)
+            epochs += part
+        assert hot == [10, 15], "steps before the third epoch, and the fourth"
+        hot.clear()
+
+
 def test_an_xla_without_the_options_trains_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted, wanted_values = trained(jax_backend.create("cpu"))
+    monkeypatch.setattr(trainer, "HOT_STEPS", 0)
     monkeypatch.setattr(jax_backend, "SMALL_OPTIONS", {"xla_cpu_of_another_year": True})
     got, values = trained(jax_backend.create("cpu"))
     for new, old in zip(got, wanted, strict=True):

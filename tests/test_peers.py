@@ -122,7 +122,7 @@ def test_what_float32_cannot_tell_is_no_wrong_label() -> None:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_S", 1e-9)  # one epoch
+    monkeypatch.setattr(turns, "WARM_UP_S", 0.0)  # and turns of one epoch
     monkeypatch.setitem(CONFIGS, "tiny", CONFIGS["tiny"]._replace(n_rows=64))
     few = CONFIGS["predict-1"]._replace(layer_sizes=(64, 32, 10), n_rows=64)
     monkeypatch.setitem(CONFIGS, "predict-1", few)

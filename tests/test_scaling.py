@@ -213,7 +213,7 @@ def test_turns_tell_the_step_the_floor_and_the_parts(monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_S", 1e-9)  # one epoch
+    monkeypatch.setattr(turns, "WARM_UP_S", 0.0)  # and turns of one epoch
     monkeypatch.setattr(turns, "PAUSE_S", 0.0)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
 

@@ -15,7 +15,7 @@ from fastmlp.core.step import Carry
 from fastmlp.core.tree import tree_leaves
 
 # How XLA is to multiply the matrices of a small network on a CPU: by itself, on one thread. To
-# call a library for them takes longer than the product.
+# call a library for them takes longer than the product; but this takes longer to compile.
 SMALL = 2**13  # weights
 SMALL_OPTIONS = {
     "xla_cpu_multi_thread_eigen": False,
@@ -42,8 +42,10 @@ def create(device: str | None) -> Backend:
         return call
 
     def jit(f: Function) -> Function:
-        program = jax.jit(f)
-        return scoped(_with_options(jax, f, program) if on_cpu else program)
+        return scoped(jax.jit(f))
+
+    def jit_hot(f: Function) -> Function:
+        return scoped(_with_options(jax, f))
 
     def to_device(host: Any, dtype: str) -> Array:
         # NumPy memory may be taken over as it is, and its owner may write into it later
@@ -72,6 +74,7 @@ def create(device: str | None) -> Backend:
         device="cpu" if place == "cpu:0" else place,
         xp=cast(Namespace, SimpleNamespace(**{**vars(jax.numpy), "take": take})),
         jit=jit,
+        jit_hot=jit_hot if on_cpu else None,
         scan=scan,
         to_device=scoped(to_device),
         to_host=np.array,
@@ -82,24 +85,23 @@ def create(device: str | None) -> Backend:
     )
 
 
-def _with_options(jax: Any, f: Function, program: Function) -> Function:
+def _with_options(jax: Any, f: Function) -> Function:
     """Train small networks by a program of their own, if this XLA has the options for it."""
-    small = jax.jit(f, compiler_options=SMALL_OPTIONS)
+    program, small = jax.jit(f), jax.jit(f, compiler_options=SMALL_OPTIONS)
     known = True
 
     @wraps(f)
-    def call(*args: Any) -> Any:
+    def call(carry: Carry, *args: Any) -> Any:
         nonlocal known
-        if known and isinstance(args[0], Carry):
-            weights: Any = tree_leaves(args[0].params)
-            if sum(array.size for array in weights) < SMALL:
-                try:
-                    return small(*args)
-                except jax.errors.JaxRuntimeError as error:
-                    if "No such compile option" not in str(error):
-                        raise
-                    known = False
-        return program(*args)
+        weights: Any = tree_leaves(carry.params)
+        if known and sum(array.size for array in weights) < SMALL:
+            try:
+                return small(carry, *args)
+            except jax.errors.JaxRuntimeError as error:
+                if "No such compile option" not in str(error):
+                    raise
+                known = False
+        return program(carry, *args)
 
     return call
 

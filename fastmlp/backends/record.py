@@ -10,6 +10,10 @@ from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.step import Recipe
 from fastmlp.core.tree import tree_map
 
+# After so many steps a slower program has cost about as much time as a faster one takes to compile
+# (JAX on a CPU, networks of the size of the digits').
+HOT_STEPS = 2**16
+
 Function = Callable[..., Any]
 Body = Callable[[Any, Array, Any], tuple[Any, tuple[Array, ...]]]  # (carry, x, shared)
 
@@ -39,6 +43,9 @@ class Backend:
     jit : callable
         ``jit(f)`` makes of the pure function f what runs here: compiled where the library can,
         else inside the library's own scope. At build time only.
+    jit_hot : callable
+        ``jit_hot(f)``: as jit, for an f that has run `HOT_STEPS` steps: may take longer to compile
+        and be faster then, rounding included. Left out, jit's own program goes on.
     scan : callable
         ``scan(f, carry, xs, shared)`` calls ``carry, ys = f(carry, xs[i, ...], shared)`` for every
         i and returns the last carry and the stacked ys. `python_scan` says it in Python. All that
@@ -74,6 +81,7 @@ class Backend:
     to_device: Callable[[Any, str], Array]
     to_host: Callable[[Any], Any]
     sync: Callable[[Any], None]
+    jit_hot: Callable[[Function], Function] | None = None
     tune: Callable[[Recipe], Recipe] = lambda recipe: recipe
     block_rows: int = 1024
     column_block: int = 0

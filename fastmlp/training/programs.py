@@ -22,6 +22,7 @@ class Programs(NamedTuple):
     """Pure functions, jitted where the backend can."""
 
     epoch: Any  # (carry, data, batches, rest) -> carry, report
+    hot_epoch: Any  # the same, after HOT_STEPS steps
     logits: Any  # (params, x) -> logits (n, n_outputs); the scale of x is in W, here and below
     predict: Any  # (params, x) -> outputs (n, n_outputs)
     evaluate: Any  # (params, data) -> loss, *metrics
@@ -83,8 +84,10 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     def widen(carry: Carry, before: Carry, back: Array) -> Carry:
         return cast(Carry, columns.widen(xp, carry, before, back))
 
-    functions = epoch, logits, predict, evaluate, narrow, widen
-    return Programs(*(backend.jit(f) for f in functions))
+    first = backend.jit(epoch)
+    hot = backend.jit_hot(epoch) if backend.jit_hot else first
+    others = (backend.jit(f) for f in (logits, predict, evaluate, narrow, widen))
+    return Programs(first, hot, *others)
 
 
 def _take(xp: Namespace, data: Data, rows: Array) -> Data:

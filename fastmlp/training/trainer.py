@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.backends.record import Backend
+from fastmlp.backends.record import HOT_STEPS, Backend
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
@@ -179,7 +179,8 @@ class Trainer:
             for order in orders:
                 check_order(order, data.n_rows)
                 started = time.perf_counter()
-                carry, report = self._start(carry, data.arrays, order)
+                n_before = self.epoch + len(running)
+                carry, report = self._start(carry, data.arrays, order, n_before)
                 running.append((carry, report, started))
                 if len(running) > ahead:
                     yield ended()
@@ -192,13 +193,18 @@ class Trainer:
         if error:
             raise error
 
-    def _start(self, carry: Carry, data: Data, order: NDArray[np.int32]) -> tuple[Carry, Any]:
+    def _start(
+        self, carry: Carry, data: Data, order: NDArray[np.int32], n_before: int
+    ) -> tuple[Carry, Any]:
         """Full batches, then the rest as a batch of its own: two shapes at most."""
         n_full = order.size - order.size % self.batch_size
         batches, rest = order[:n_full].reshape(-1, self.batch_size), order[n_full:]
         place = self.backend.to_device
         placed = place(batches, "int32"), place(rest, "int32") if rest.size else self._no_rest
-        after, report = self._programs.epoch(carry, data, *placed)
+        # the training's own count, not the process': the same training is rounded the same way
+        is_hot = n_before * math.ceil(order.size / self.batch_size) >= HOT_STEPS
+        program = self._programs.hot_epoch if is_hot else self._programs.epoch
+        after, report = program(carry, data, *placed)
         return after, report
 
     def _moves_unused(self, used: Columns | None) -> bool:
