@@ -17,7 +17,7 @@ Row = dict[str, Any]  # one contender in one run of one configuration
 
 TURN_S = 0.3  # a turn is as many epochs as take about so long
 MOST_EPOCHS = 1000
-WARM_UP_S = 1.5  # turns after the first one that only tell how long an epoch is, once it is fast
+WARM_UP_S = 1.5  # of turns after the first one, until the library is as fast as it gets
 START_TIMES = 3  # how many turns' time a start, and a first turn, may take: both may compile
 PAUSE_S = 0.1  # threads of the turn before go on looking for work for a while
 
@@ -89,8 +89,9 @@ def _first_turns(seat: Seat, plan: Plan) -> None:
     """Compile in the first one; then find out how many epochs make a turn."""
     first = seat.process.ask({"epochs": 1}, "turn", START_TIMES * plan.timeout_s)
     seat.row["first_turn_s"] = first["turn_s"]
-    epochs, spent_s = 1, 0.0
-    while spent_s < WARM_UP_S:
+    epochs, spent_s, is_warm = 1, 0.0, False
+    while not is_warm:
+        is_warm = spent_s >= WARM_UP_S  # before the turn: the last one compiles nothing
         turn = seat.process.ask({"epochs": epochs}, "turn", plan.timeout_s)
         spent_s += turn["turn_s"]
         epochs = min(MOST_EPOCHS, max(1, round(TURN_S * epochs / turn["turn_s"])))
