@@ -24,8 +24,8 @@ def logistic(xp: Namespace, z: Array) -> Array:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation(  # eq. 3
-        lambda xp, z: xp.maximum(z, 0.0), lambda xp, z, a: xp.astype(z > 0.0, z.dtype)
+    "relu": Activation(  # eq. 3; a > 0 where z is
+        lambda xp, z: xp.maximum(z, 0.0), lambda xp, z, a: xp.astype(a > 0.0, a.dtype)
     ),
     "tanh": Activation(lambda xp, z: xp.tanh(z), lambda xp, z, a: 1.0 - a * a),  # eq. 4
     "logistic": Activation(logistic, lambda xp, z, a: a * (1.0 - a)),  # eq. 5
