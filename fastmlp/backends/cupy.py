@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
-from fastmlp.backends.record import Backend, BackendUnavailableError, Function, python_scan
+from fastmlp.backends.cupy_loop import Ladder
+from fastmlp.backends.numpy_trace import Traced
+from fastmlp.backends.record import Backend, BackendUnavailableError, Function
 from fastmlp.core.arrays import Array, Namespace
+
+BLOCK_ROWS = 2**16  # activations of so many rows are nothing to a GPU's memory
+FUNCTIONS = [name for name in vars(Namespace) if not name.startswith("_")]
 
 
 def create(device: str | None) -> Backend:
@@ -33,18 +39,36 @@ def create(device: str | None) -> Backend:
     def sync(tree: Any) -> None:
         cupy.cuda.get_current_stream().synchronize()
 
-    xp = cast(Namespace, cupy)
+    xp = cast(Namespace, SimpleNamespace(**{name: _either(cupy, name) for name in FUNCTIONS}))
+    ladder = Ladder(cupy, xp, "float32")
     return Backend(
         name="cupy",
         device=f"cuda:{number}",
         xp=xp,
         jit=on_device,
-        scan=python_scan(xp),
+        scan=ladder.scan,
         to_device=on_device(to_device),
         to_host=on_device(cupy.asnumpy),
         sync=on_device(sync),
+        rung=lambda: ladder.rung,
+        block_rows=BLOCK_ROWS,
         ahead=1,
     )
+
+
+def _either(cupy: Any, name: str) -> Function:
+    """Return CuPy's function, but NumPy's for arrays that are being traced."""
+    here, traced = getattr(cupy, name), getattr(np, name)
+
+    def call(x: Any, /, *args: Any, **settings: Any) -> Any:
+        if isinstance(x, Traced):
+            return traced(x, *args, **settings)
+        return here(x, *args, **settings)
+
+    def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+        return x.astype(dtype, copy=copy)  # as a method, which both have
+
+    return astype if name == "astype" else call
 
 
 def _find_device(cupy: Any, device: str | None) -> int:

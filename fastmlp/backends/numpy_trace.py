@@ -33,6 +33,7 @@ class Node(NamedTuple):
     make: Any = None  # of a view: array -> view; of a call: `Bind`, (operands, out) -> the call
     operands: tuple[Any, ...] = ()  # `Ref`s of nodes, and constants
     elementwise: bool = False
+    settings: tuple[Any, ...] = ()  # of a reduction: axis, and keepdims
 
     @property
     def is_call(self) -> bool:
@@ -163,7 +164,9 @@ class Traced(NDArrayOperatorsMixin):
             bind = _reduction(reduce, kwargs.get("axis"), kwargs.get("keepdims", False))
         else:
             raise Untraceable(f"numpy.{func.__name__}")
-        return self._called(func.__name__, func(*values, **kwargs), bind, args)
+        settings = kwargs.get("axis"), kwargs.get("keepdims", False)
+        value = func(*values, **kwargs)
+        return self._called(func.__name__, value, bind, args, settings=settings)
 
     def _called(
         self,
@@ -173,11 +176,12 @@ class Traced(NDArrayOperatorsMixin):
         inputs: tuple[Any, ...],
         *,
         elementwise: bool = False,
+        settings: tuple[Any, ...] = (),
     ) -> Traced:
         operands = tuple(x.number if isinstance(x, Traced) else x for x in inputs)
         # as the memory that it will lie in, so that what is a view of it now is one then
         value = np.asarray(value, order="C")
-        return Traced(self._nodes, name, value, bind, operands, elementwise)
+        return Traced(self._nodes, name, value, bind, operands, elementwise, settings)
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.step import Recipe
@@ -16,6 +16,13 @@ HOT_STEPS = 2**16
 
 Function = Callable[..., Any]
 Body = Callable[[Any, Array, Any], tuple[Any, tuple[Array, ...]]]  # (carry, x, shared)
+
+
+class Rung(NamedTuple):
+    """The way in which a loop was run, and why not in a faster one."""
+
+    name: str
+    reason: str
 
 
 class BackendUnavailableError(RuntimeError):
@@ -61,6 +68,8 @@ class Backend:
     tune : callable
         ``tune(recipe)``: the recipe with rows of the core's tables replaced by forms that run
         faster on this library and give the same numbers. Left out, the recipe itself.
+    rung : callable
+        ``rung()`` tells in which way the last scan ran, where there are several.
     block_rows : int
         Rows whose activations lie in memory at a time: larger batches are learnt from, and data
         are predicted, in blocks of so many.
@@ -83,6 +92,7 @@ class Backend:
     sync: Callable[[Any], None]
     jit_hot: Callable[[Function], Function] | None = None
     tune: Callable[[Recipe], Recipe] = lambda recipe: recipe
+    rung: Callable[[], Rung] = lambda: Rung("", "")
     block_rows: int = 1024
     column_block: int = 0
     ahead: int = 0
