@@ -16,6 +16,7 @@ from fastmlp.backends import cupy as cupy_backend
 from fastmlp.backends.record import python_scan
 from fastmlp.core import (
     ACTIVATIONS,
+    LOSSES,
     Activation,
     Optimizer,
     Recipe,
@@ -85,6 +86,34 @@ def test_every_rung_gives_the_numbers_of_numpy(cupy: Any, rung: str, parts: Any)
     limit = 1e-12 if dtype == "float64" else 2e-5
     for a, b in zip(got, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=limit, atol=limit)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 80])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_outputs_may_be_few_or_many(cupy: Any, loss: str, n_outputs: int) -> None:
+    X, y = make_problem(loss, 64, n_outputs=n_outputs)
+    results = []
+    for backend in (backend_on(cupy, "captured"), get_backend("numpy")):
+        trainer = make_trainer(
+            make_recipe(loss), backend=backend, params=draw_params((7, 5, n_outputs), 0)
+        )
+        trainer.run(X, y, orders(64, 2))
+        results.append(leaves(trainer.params()))
+        assert backend.rung().name in ("captured", "")
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_a_large_batch_is_learnt_in_blocks(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cupy_backend, "BLOCK_ROWS", 16)
+    X, y = make_problem("softmax_cross_entropy", 120)
+    results = []
+    for backend in (backend_on(cupy, "captured"), get_backend("numpy")):
+        trainer = make_trainer(make_recipe(l2=0.1), backend=backend, batch_size=40)
+        trainer.run(X, y, orders(120, 2))
+        results.append(leaves(trainer.params()))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 # ---------------------------------------------------------------------------- launches

@@ -103,7 +103,7 @@ class Cublas:
 
 
 def loaded_library(cupy: Any) -> Any:
-    """Return the cuBLAS that CuPy multiplies with: two of them in one process would be one too many.
+    """Return the cuBLAS that CuPy multiplies with, not another one beside it.
 
     Raises
     ------

@@ -22,8 +22,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fastmlp.backends.cublas import Cublas, loaded_library
-from fastmlp.backends.cuda_plan import Plan, Unsupported, make_plan
+from fastmlp.backends.cuda_plan import Plan, make_plan
 from fastmlp.backends.cuda_source import OPTIONS, Kernel, write_kernels
+from fastmlp.backends.cuda_stages import Unsupported
 from fastmlp.backends.numpy_trace import Untraceable, trace
 from fastmlp.backends.record import Body, Rung, python_scan
 from fastmlp.core.tree import tree_leaves, tree_map

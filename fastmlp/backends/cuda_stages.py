@@ -1,0 +1,135 @@
+"""When a GPU computes what of a traced step: in stages, so that few launches do all of it.
+
+Everything of a stage that is computed element by element, or row by row, is one kernel. Between two
+stages lie the library's calls: products, and sums over rows, which are products with ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from fastmlp.backends.numpy_trace import Node, Ref, Trace
+
+ROW_KINDS = ("argmax", "all", "max", "sum")  # found along the rows of a matrix
+NARROW = 64  # columns of a row that one thread can hold
+
+
+class Unsupported(Exception):  # noqa: N818
+    """A step has something that no kernel is written for."""
+
+
+class Group(NamedTuple):
+    """Part of a kernel: the elements of one shape, or so many rows."""
+
+    by_row: bool
+    shape: tuple[int, ...]  # of the threads; by row: (n,)
+    results: tuple[int, ...]  # nodes that are written to memory
+
+
+class Schedule(NamedTuple):
+    """A trace, and when its nodes are computed."""
+
+    nodes: list[Node]
+    outputs: list[Any]  # `Ref`s, and constants
+    level: list[int]  # stage of a node; of a call's result, the stage that can read it first
+    results: list[int]  # nodes whose values have to lie in memory, but for the inputs
+
+    def reads(self, number: int) -> list[int]:
+        """Return the nodes that a node reads, by whatever views."""
+        return [root(self.nodes, x) for x in self.nodes[number].operands if isinstance(x, Ref)]
+
+    def in_kernel(self, number: int, level: int) -> bool:
+        """Tell whether a node is computed by the kernel of a stage."""
+        node = self.nodes[number]
+        return self.level[number] == level and not is_call(node) and node.kind != "input"
+
+    def cone(self, number: int) -> set[int]:
+        """Return what a kernel computes on the way to a node, the node too."""
+        cone, todo = {number}, [number]
+        while todo:
+            for other in self.reads(todo.pop()):
+                if self.in_kernel(other, self.level[number]) and other not in cone:
+                    cone.add(other)
+                    todo.append(other)
+        return cone
+
+    def group_key(self, number: int) -> tuple[bool, tuple[int, ...]]:
+        """Return by which threads a result is computed."""
+        rows = {
+            self.nodes[self.reads(other)[0]].shape[0]
+            for other in self.cone(number)
+            if self.nodes[other].kind in ROW_KINDS
+        }
+        if len(rows) > 1:
+            raise Unsupported("rows of two lengths in one result")
+        return (True, (rows.pop(),)) if rows else (False, self.nodes[number].shape)
+
+    def groups(self, level: int) -> tuple[Group, ...]:
+        """Return the parts of the kernel of a stage; none: it has no kernel."""
+        found: dict[tuple[bool, tuple[int, ...]], list[int]] = {}
+        for number in self.results:
+            if self.in_kernel(number, level):
+                found.setdefault(self.group_key(number), []).append(number)
+        return tuple(Group(*key, tuple(results)) for key, results in found.items())
+
+    def calls(self, level: int) -> list[int]:
+        """Return the results of the library's calls behind a stage."""
+        return [
+            number
+            for number in self.results
+            if is_call(self.nodes[number]) and self.level[number] == level + 1
+        ]
+
+
+def schedule(found: Trace) -> Schedule:
+    """Put the nodes of a trace into stages."""
+    nodes, outputs = _rows_summed_first(found)
+    level: list[int] = []
+    for node in nodes:
+        before = [level[x] for x in node.operands if isinstance(x, Ref)]
+        level.append(max(before, default=0) + is_call(node))
+    made = Schedule(nodes, outputs, level, [])
+    results = {root(nodes, x) for x in outputs if isinstance(x, Ref)}
+    todo, seen = list(results), set(results)
+    while todo:
+        number = todo.pop()
+        for other in made.reads(number):
+            if is_call(nodes[number]) or not made.in_kernel(other, level[number]):
+                results.add(other)
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return made._replace(results=sorted(x for x in results if nodes[x].kind != "input"))
+
+
+def is_call(node: Node) -> bool:
+    """Tell whether the library computes a node."""
+    return node.kind == "matmul" or (node.kind == "sum" and node.settings[0] in (0, None))
+
+
+def root(nodes: list[Node], number: int) -> int:
+    """Return the node whose memory a view shows."""
+    while nodes[number].kind == "view":
+        number = nodes[number].operands[0]
+    return number
+
+
+def _rows_summed_first(found: Trace) -> tuple[list[Node], list[Any]]:
+    """Let a sum over a whole narrow matrix begin within its rows, by the kernel that has them."""
+    nodes: list[Node] = []
+    new: dict[int, int] = {}
+
+    def moved(x: Any) -> Any:
+        return Ref(new[x]) if isinstance(x, Ref) else x
+
+    for number, node in enumerate(found.nodes):
+        operands = tuple(map(moved, node.operands))
+        if node.kind == "sum" and node.settings[0] is None:
+            summed = nodes[operands[0]]
+            if len(summed.shape) == 2 and summed.shape[1] <= NARROW and not is_call(summed):
+                by_row = Node("sum", summed.shape[:1], node.dtype, operands=operands)
+                nodes.append(by_row._replace(settings=(1, False)))
+                operands = (Ref(len(nodes) - 1),)
+        new[number] = len(nodes)
+        nodes.append(node._replace(operands=operands))
+    return nodes, [moved(output) for output in found.outputs]
