@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from fastmlp.backends.record import Backend, BackendUnavailableError, python_scan
+from fastmlp.backends.record import (
+    PRECISIONS,
+    Backend,
+    BackendUnavailableError,
+    Rung,
+    check_precision,
+    python_scan,
+)
 from fastmlp.backends.registry import (
     BackendStatus,
     array_backend,
@@ -13,12 +20,15 @@ from fastmlp.backends.registry import (
 )
 
 __all__ = [
+    "PRECISIONS",
     "Backend",
     "BackendStatus",
     "BackendUnavailableError",
+    "Rung",
     "array_backend",
     "backend_names",
     "backend_status",
+    "check_precision",
     "get_backend",
     "python_scan",
     "resolve_backend",

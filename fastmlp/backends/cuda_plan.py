@@ -15,6 +15,8 @@ import numpy as np
 from fastmlp.backends.cuda_stages import Group, Schedule, Unsupported, is_call, root, schedule
 from fastmlp.backends.numpy_trace import Node, Ref, Trace
 
+SHORT = 2**14  # elements that a product of a row with a column sums up fast
+
 
 class Slot(NamedTuple):
     """Memory for one array, C-contiguous; filled with a value once, or not."""
@@ -177,7 +179,11 @@ def _product(
         return Product(ones((1, summed.shape[0]), node.dtype), summed, out, is_sum=True)
     if axis is not None or summed.strides != _strides(summed.shape):
         raise Unsupported(f"a sum of shape {summed.shape} along axis {axis}")
-    vector = summed._replace(shape=(math.prod(summed.shape),), strides=(1,))
+    size = math.prod(summed.shape)
+    if size <= SHORT:  # as matrices: one kernel, where a dot product takes two
+        column = summed._replace(shape=(size, 1), strides=(1, 1))
+        return Product(ones((1, size), node.dtype), column, out, is_sum=True)
+    vector = summed._replace(shape=(size,), strides=(1,))
     return Product(ones(vector.shape, node.dtype), vector, out, is_sum=True)
 
 

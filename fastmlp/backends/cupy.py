@@ -17,7 +17,7 @@ BLOCK_ROWS = 2**16  # activations of so many rows are nothing to a GPU's memory
 FUNCTIONS = [name for name in vars(Namespace) if not name.startswith("_")]
 
 
-def create(device: str | None) -> Backend:
+def create(device: str | None, precision: str = "float32") -> Backend:
     """Make the record for ``"cuda"`` or ``"cuda:1"``; the device is tried, not believed."""
     import cupy
 
@@ -40,10 +40,11 @@ def create(device: str | None) -> Backend:
         cupy.cuda.get_current_stream().synchronize()
 
     xp = cast(Namespace, SimpleNamespace(**{name: _either(cupy, name) for name in FUNCTIONS}))
-    ladder = Ladder(cupy, xp, "float32")
+    ladder = Ladder(cupy, xp, precision)
     return Backend(
         name="cupy",
         device=f"cuda:{number}",
+        precision=precision,
         xp=xp,
         jit=on_device,
         scan=ladder.scan,

@@ -9,7 +9,13 @@ from typing import Any, cast
 import numpy as np
 
 from fastmlp.backends.jax_forms import tuned, turn
-from fastmlp.backends.record import Backend, BackendUnavailableError, Body, Function
+from fastmlp.backends.record import (
+    Backend,
+    BackendUnavailableError,
+    Body,
+    Function,
+    check_precision,
+)
 from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.step import Carry
 from fastmlp.core.tree import tree_leaves
@@ -23,20 +29,26 @@ SMALL_OPTIONS = {
     "xla_cpu_prefer_vector_width": 512,
 }
 
+# JAX's names. Left to itself, it would take TF32 where the GPU has it; on a CPU it computes in
+# float32 whatever it is told.
+PRODUCTS = {"float32": "float32", "tf32": "TF32_TF32_F32", "bfloat16": "BF16_BF16_F32"}
 
-def create(device: str | None) -> Backend:
+
+def create(device: str | None, precision: str = "float32") -> Backend:
     """Make the record for ``"cpu"``, ``"gpu"``, ``"gpu:1"``, ...; None is JAX's own choice."""
     import jax
 
     chosen = _find_device(jax, device)
     place = f"{chosen.platform}:{chosen.id}"
+    on_cpu = chosen.platform == "cpu"
+    check_precision("jax", place, precision, *(() if on_cpu else PRODUCTS))
 
     def scoped(f: Function) -> Function:
-        """Run f as the caller's dtypes say: 64-bit allowed, float32 products in full float32."""
+        """Run f as the caller's dtypes say: 64-bit allowed, products as asked for."""
 
         @wraps(f)
         def call(*args: Any) -> Any:
-            with jax.enable_x64(True), jax.default_matmul_precision("float32"):
+            with jax.enable_x64(True), jax.default_matmul_precision(PRODUCTS[precision]):
                 return f(*args)
 
         return call
@@ -55,8 +67,6 @@ def create(device: str | None) -> Backend:
         # rows are checked where they come in; JAX's own way with wrong ones takes time
         return jax.numpy.take(x, indices, axis=axis, mode="clip")
 
-    on_cpu = chosen.platform == "cpu"
-
     def scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
         def turned(carry: Any, x: Array) -> tuple[Any, tuple[Array, ...]]:
             carry, y = f(turn(carry), x, shared)
@@ -72,6 +82,7 @@ def create(device: str | None) -> Backend:
     return Backend(
         name="jax",
         device="cpu" if place == "cpu:0" else place,
+        precision=precision,
         xp=cast(Namespace, SimpleNamespace(**{**vars(jax.numpy), "take": take})),
         jit=jit,
         jit_hot=jit_hot if on_cpu else None,

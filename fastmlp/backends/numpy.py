@@ -8,11 +8,11 @@ from typing import Any, cast
 import numpy as np
 
 from fastmlp.backends.numpy_loop import traced_scan
-from fastmlp.backends.record import Backend, BackendUnavailableError
+from fastmlp.backends.record import Backend, BackendUnavailableError, check_precision
 from fastmlp.core.arrays import Array, Namespace
 
 
-def create(device: str | None) -> Backend:
+def create(device: str | None, precision: str = "float32") -> Backend:
     """Make the record; the only device is "cpu"."""
     if device not in (None, "cpu"):
         raise BackendUnavailableError(
@@ -20,6 +20,7 @@ def create(device: str | None) -> Backend:
             f"device={device!r} is not one of its devices, expected 'cpu'",
             "Leave device out",
         )
+    check_precision("numpy", "cpu", precision)
 
     def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
         return x.astype(dtype, copy=copy)  # as a method, which arrays being traced have too

@@ -18,6 +18,11 @@ Function = Callable[..., Any]
 Body = Callable[[Any, Array, Any], tuple[Any, tuple[Array, ...]]]  # (carry, x, shared)
 
 
+# How float32 is multiplied on request. "tf32" keeps 10 bits of each factor and "bfloat16" 7, sums
+# are float32; products of float64 are float64 under each of them.
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+
 class Rung(NamedTuple):
     """The way in which a loop was run, and why not in a faster one."""
 
@@ -37,6 +42,18 @@ class BackendUnavailableError(RuntimeError):
         return type(self), (self.name, self.reason, self.hint)
 
 
+def check_precision(name: str, device: str, precision: str, *offered: str) -> None:
+    """Raise BackendUnavailableError unless float32 can be multiplied so: it is never ignored."""
+    if precision not in ("float32", *offered):
+        known = ("float32", *offered)
+        raise BackendUnavailableError(
+            name,
+            f"precision={precision!r} is not one of its own on device {device!r}, expected "
+            + (f"one of {known}" if offered else f"{known[0]!r}"),
+            "Leave precision out, or take a GPU",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Backend:
     """An array library on a device; made by a factory, compared by identity.
@@ -45,6 +62,8 @@ class Backend:
     ----------
     name, device : str
         For tables and messages.
+    precision : str
+        How it multiplies float32, out of `PRECISIONS`.
     xp : array namespace
         Of the Python array API standard; the formulas get it as their first argument.
     jit : callable
@@ -93,6 +112,7 @@ class Backend:
     jit_hot: Callable[[Function], Function] | None = None
     tune: Callable[[Recipe], Recipe] = lambda recipe: recipe
     rung: Callable[[], Rung] = lambda: Rung("", "")
+    precision: str = "float32"
     block_rows: int = 1024
     column_block: int = 0
     ahead: int = 0
@@ -102,10 +122,10 @@ class Backend:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as name and device: the other process makes its own."""
+        """Pickle as what it was asked for by: the other process makes its own."""
         from fastmlp.backends.registry import get_backend
 
-        return get_backend, (self.name, self.device)
+        return get_backend, (self.name, self.device, self.precision)
 
     def place(self, tree: Any, dtype: str) -> Any:
         """Nested tuples of host arrays, all of one dtype, on the device."""

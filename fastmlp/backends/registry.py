@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from fastmlp.backends.record import Backend, BackendUnavailableError
+from fastmlp.backends.record import PRECISIONS, Backend, BackendUnavailableError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint  # costs more than the rest of fastmlp
@@ -20,7 +20,7 @@ ENTRY_POINT_GROUP = "fastmlp.backends"
 class Source(NamedTuple):
     """Where a backend's factory is, the library it needs, and how to get that."""
 
-    load: Callable[[], Callable[[str | None], Backend]]
+    load: Callable[[], Callable[[str | None, str], Backend]]
     library: str
     hint: str
 
@@ -28,7 +28,9 @@ class Source(NamedTuple):
 def _built_in(name: str, hint: str) -> Source:
     module = f"fastmlp.backends.{name}"
     return Source(
-        lambda: cast(Callable[[str | None], Backend], import_module(module).create), name, hint
+        lambda: cast(Callable[[str | None, str], Backend], import_module(module).create),
+        name,
+        hint,
     )
 
 
@@ -76,7 +78,7 @@ def backend_names() -> tuple[str, ...]:
     return (*BUILT_IN, *(name for name in plugins if name not in BUILT_IN))
 
 
-def get_backend(name: str, device: str | None = None) -> Backend:
+def get_backend(name: str, device: str | None = None, precision: str = "float32") -> Backend:
     """Make the backend of that name; the same record for the same arguments.
 
     Parameters
@@ -85,29 +87,36 @@ def get_backend(name: str, device: str | None = None) -> Backend:
         One of `backend_names`.
     device : str, optional
         "cpu", "gpu", "cuda:1", ...; left out, the library decides.
+    precision : {"float32", "tf32", "bfloat16"}
+        How float32 is multiplied: in full on every backend, unless less is asked for and the device
+        can do it. Sums are float32, and so is all that is no product.
 
     Raises
     ------
     ValueError
-        The name is unknown.
+        The name or the precision is unknown.
     BackendUnavailableError
-        The library is not installed, or has no such device here.
+        The library is not installed, or has no such device here, or the device no such precision.
 
     Examples
     --------
     >>> get_backend("numpy").device
     'cpu'
     """
-    return _make(name, device)
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r} is unknown, expected one of {list(PRECISIONS)}.")
+    return _make(name, device, precision)
 
 
 @cache
-def _make(name: str, device: str | None) -> Backend:
+def _make(name: str, device: str | None, precision: str) -> Backend:
     source = _source(name)
     try:
-        backend = source.load()(device)
+        backend = source.load()(device, precision)
         if not isinstance(backend, Backend):
             raise TypeError(f"its factory returned {backend!r}, expected a Backend")
+        if backend.precision != precision:
+            raise TypeError(f"its factory ignored precision={precision!r}")
     except BackendUnavailableError:
         raise
     except Exception as error:  # of a library or a plug-in: it must not hide the other backends
@@ -116,11 +125,14 @@ def _make(name: str, device: str | None) -> Backend:
         reason = "not installed" if missing else f"cannot be {what} ({error})"
         raise BackendUnavailableError(name, reason, source.hint) from error
     # one record for None, "cpu" and "cpu:0": programs are compiled per record
-    return backend if device == backend.device else _make(name, backend.device)
+    return backend if device == backend.device else _make(name, backend.device, precision)
 
 
 def resolve_backend(
-    backend: str | Backend | None, X: Any = None, device: str | None = None
+    backend: str | Backend | None,
+    X: Any = None,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> Backend:
     """Return the backend that was asked for, or the one that X decides for.
 
@@ -131,6 +143,8 @@ def resolve_backend(
         environment variable FASTMLP_BACKEND, else NumPy.
     X : array, optional
     device : str, optional
+    precision : str, optional
+        As for `get_backend`.
 
     Raises
     ------
@@ -150,18 +164,23 @@ def resolve_backend(
                 f"device={device!r} contradicts the given backend record, which runs on "
                 f"{backend.device!r}. Leave device out, or give the backend by name."
             )
+        if precision is not None and precision != backend.precision:
+            raise ValueError(
+                f"precision={precision!r} contradicts the given backend record, which multiplies "
+                f"in {backend.precision!r}. Leave precision out, or give the backend by name."
+            )
         return backend
     if backend is None or backend == "auto":
         owner = array_backend(X)
         if owner is not None and device is None:
-            return owner
+            return get_backend(owner.name, owner.device, precision or "float32")
         backend = owner.name if owner else _environment_choice() or "numpy"
     if not isinstance(backend, str):
         raise TypeError(
             f"backend={backend!r} is a {type(backend).__name__}, expected a name out of "
             f"{backend_names()} or a Backend record."
         )
-    return get_backend(backend, device)
+    return get_backend(backend, device, precision or "float32")
 
 
 def _environment_choice() -> str:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
-from fastmlp.backends.record import Backend, BackendUnavailableError, python_scan
+from fastmlp.backends.record import (
+    Backend,
+    BackendUnavailableError,
+    Function,
+    check_precision,
+    python_scan,
+)
 from fastmlp.core.arrays import Array, Namespace
 
+OFFERED = {"cpu": ("bfloat16",), "cuda": ("tf32", "bfloat16")}
 
-def create(device: str | None) -> Backend:
+
+def create(device: str | None, precision: str = "float32") -> Backend:
     """Make the record for ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; None is the CPU."""
     import torch
 
     chosen = _find_device(torch, device)
+    check_precision("torch", str(chosen), precision, *OFFERED.get(chosen.type, ()))
     compat = _namespace()
 
     def maximum(x: Any, y: Any, /) -> Any:
@@ -24,6 +36,16 @@ def create(device: str | None) -> Backend:
         return torch.clamp(x, min=y) if isinstance(y, float) else compat.maximum(x, y)
 
     xp = cast(Namespace, SimpleNamespace(**{**vars(compat), "maximum": maximum}))
+
+    def scoped(f: Function) -> Function:
+        """Run f without PyTorch's own gradients, with products as asked for."""
+
+        @wraps(f)
+        def call(*args: Any) -> Any:
+            with torch.no_grad(), _products(torch, chosen.type, precision):
+                return f(*args)
+
+        return call
 
     def to_device(host: Any, dtype: str) -> Array:
         # a copy: tensors cannot be read-only, NumPy arrays can
@@ -38,14 +60,38 @@ def create(device: str | None) -> Backend:
     return Backend(
         name="torch",
         device=str(chosen),
+        precision=precision,
         xp=xp,
-        jit=torch.no_grad(),
+        jit=scoped,
         scan=python_scan(xp),
         to_device=to_device,
         to_host=lambda tensor: np.array(tensor.detach().cpu().numpy()),
         sync=sync,
         ahead=0 if chosen.type == "cpu" else 1,
     )
+
+
+@contextmanager
+def _products(torch: Any, kind: str, precision: str) -> Iterator[None]:
+    """Multiply float32 so, whatever the process has set for others, and set it back."""
+    if precision == "bfloat16":
+        with torch.autocast(kind, dtype=torch.bfloat16):  # of products alone: others see float32
+            yield
+        return
+    if kind != "cuda":
+        yield
+        return
+    products = torch.backends.cuda.matmul
+    # PyTorch 2.9 has new names, and refuses a mixture
+    name, wanted = "fp32_precision", "tf32" if precision == "tf32" else "ieee"
+    if not hasattr(products, name):
+        name, wanted = "allow_tf32", precision == "tf32"
+    before = getattr(products, name)
+    setattr(products, name, wanted)
+    try:
+        yield
+    finally:
+        setattr(products, name, before)
 
 
 def _namespace() -> Any:

@@ -55,6 +55,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         backend: str | Backend | None = None,
         device: str | None = None,
         dtype: str | None = None,
+        precision: str | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -76,6 +77,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.backend = backend
         self.device = device
         self.dtype = dtype
+        self.precision = precision
 
     # The two hooks of the estimators: what y means, and which loss goes with it.
 
@@ -184,7 +186,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         return outputs
 
     def _backend(self, X: Any) -> Backend:
-        return resolve_backend(self.backend, X, self.device)
+        return resolve_backend(self.backend, X, self.device, self.precision)
 
     def _trainer_of(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastmlp.backends import Backend
+from fastmlp.backends import PRECISIONS, Backend
 from fastmlp.core import ACTIVATIONS
 
 CONSTRAINTS: dict[str, list[Any]] = {
@@ -31,6 +31,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "backend": [str, Backend, None],
     "device": [str, None],
     "dtype": [StrOptions({"float32", "float64"}), None],
+    "precision": [StrOptions(set(PRECISIONS)), None],
 }
 
 DESCRIPTION = """
@@ -71,4 +72,7 @@ DESCRIPTION = """
     device : str or None, default=None
         "cpu", "gpu", "cuda:1", ...; None: that of X, or the library's own choice.
     dtype : {"float32", "float64"} or None, default=None
-        Of the weights and all computation; None: float32 if X is float32, else float64."""
+        Of the weights and all computation; None: float32 if X is float32, else float64.
+    precision : {"float32", "tf32", "bfloat16"} or None, default=None
+        How float32 is multiplied, see `fastmlp.backends.get_backend`; None: that of a given
+        record, else in full."""

@@ -18,7 +18,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     __doc__ = f"""Multilayer perceptron for regression, on the array backend of your choice.
 
     Half the squared error, summed over the outputs and averaged over the samples (eq. 12, 13).
-    Parameters, defaults and random numbers are scikit-learn's; backend, device and dtype are new.
+    Parameters, defaults and random numbers are scikit-learn's; backend, device, dtype and
+    precision are new.
 
     Parameters
     ----------{DESCRIPTION}

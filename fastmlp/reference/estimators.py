@@ -21,6 +21,11 @@ class _OnKeras(BaseMLP):
         dtype: str,
         overlap: bool,
     ) -> KerasTrainer:
+        if backend.precision != "float32":
+            raise ValueError(
+                f"precision={backend.precision!r}: the reference multiplies float32 in full. Leave "
+                "precision out."
+            )
         return KerasTrainer(
             recipe,
             params,

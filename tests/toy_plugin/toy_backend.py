@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from fastmlp.backends import Backend, BackendUnavailableError, get_backend
+from fastmlp.backends import Backend, BackendUnavailableError, check_precision, get_backend
 from fastmlp.core import Array
 
 PLACED = Counter[str]()
 
 
-def create(device: str | None) -> Backend:
+def create(device: str | None, precision: str) -> Backend:
     if device not in (None, "toybox"):
         raise BackendUnavailableError("toy", f"device={device!r} is not in the toybox", "Tidy up")
+    check_precision("toy", "toybox", precision)
     numpy = get_backend("numpy")
 
     def to_device(host: Any, dtype: str) -> Array:
