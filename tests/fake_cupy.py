@@ -64,9 +64,10 @@ class OutOfMemoryError(MemoryError):
 class FakeCupy(ModuleType):
     """The module, with counts, and an error to be raised where a test wants one."""
 
-    def __init__(self, n_devices: int = 1) -> None:
+    def __init__(self, n_devices: int | Exception = 1) -> None:
         super().__init__("cupy")
         self.counts = counts = Counts()
+        self.cublas = FakeCublas(self)
         self.refuses: dict[str, Exception] = {}  # "compile", "capture", "gemm"
         self.devices: list[int] = []  # current ones
         names = ("equal", "exp", "expm1", "log", "log1p", "maximum", "sqrt", "tanh", "abs")
@@ -87,7 +88,7 @@ class FakeCupy(ModuleType):
             Stream=lambda non_blocking=False: _Stream(self),
             get_current_stream=lambda: _Stream(self),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-            runtime=SimpleNamespace(getDeviceCount=lambda: n_devices),
+            runtime=SimpleNamespace(getDeviceCount=lambda: _answer(n_devices)),
         )
 
     @contextmanager
@@ -163,6 +164,12 @@ class FakeArray(NDArrayOperatorsMixin):
 
     def sum(self) -> FakeArray:
         return _call(self._counts, np.sum, self)
+
+
+def _answer(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _call(counts: Counts, function: Any, *args: Any, **settings: Any) -> FakeArray:

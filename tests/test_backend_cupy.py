@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
+from fake_cupy import FakeCupy
 
 from fastmlp.backends import BackendUnavailableError, backend_status, get_backend
 
@@ -18,27 +14,9 @@ pytestmark = pytest.mark.usefixtures("fresh_registry")
 
 def fake_cupy(monkeypatch: pytest.MonkeyPatch, count: int | Exception) -> list[int]:
     """CuPy on a machine with so many devices, or none; returns the stack of current devices."""
-    current: list[int] = []
-
-    def get_device_count() -> int:
-        if isinstance(count, Exception):
-            raise count
-        return count
-
-    @contextmanager
-    def device(number: int) -> Iterator[None]:
-        current.append(number)
-        yield
-        current.pop()
-
-    cupy: Any = ModuleType("cupy")  # it imports fine anywhere
-    vars(cupy).update({name: getattr(np, name) for name in np.__all__})
-    cupy.asnumpy = np.asarray
-    cupy.cuda = SimpleNamespace(
-        runtime=SimpleNamespace(getDeviceCount=get_device_count), Device=device
-    )
+    cupy = FakeCupy(count)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    return current
+    return cupy.devices
 
 
 @pytest.mark.parametrize(

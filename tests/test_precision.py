@@ -74,7 +74,7 @@ def test_cublas_is_told_and_sums_stay_full(
     precision: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = fake_cupy.FakeCupy()
-    library = fake_cupy.FakeCublas(fake)
+    library = fake.cublas
     monkeypatch.setitem(sys.modules, "cupy", fake)
     monkeypatch.setattr(cupy_loop, "loaded_library", lambda _: library)
     for dtype, products, sums in (("float32", number, 68), ("float64", 70, 70)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.backends.cuda_stages import Unsupported
+from fastmlp.backends.ladder import Unsupported
 
 TYPES = {
     "float32": "float",

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.backends.cuda_stages import Group, Schedule, Unsupported, is_call, root, schedule
+from fastmlp.backends.cuda_stages import Group, Schedule, is_call, root, schedule
+from fastmlp.backends.ladder import Unsupported
 from fastmlp.backends.numpy_trace import Node, Ref, Trace
 
 SHORT = 2**14  # elements that a product of a row with a column sums up fast

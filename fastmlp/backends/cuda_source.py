@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fastmlp.backends.cuda_expressions import c_type, expression, literal
 from fastmlp.backends.cuda_plan import Place, Plan, seen_as
-from fastmlp.backends.cuda_stages import NARROW, ROW_KINDS, Group, Unsupported, root
+from fastmlp.backends.cuda_stages import NARROW, ROW_KINDS, Group, root
+from fastmlp.backends.ladder import Unsupported
 from fastmlp.backends.numpy_trace import Node, Ref
 
 OPTIONS = ("--std=c++17", "--fmad=false")

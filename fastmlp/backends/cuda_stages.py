@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from fastmlp.backends.ladder import Unsupported
 from fastmlp.backends.numpy_trace import Node, Ref, Trace
 
 ROW_KINDS = ("argmax", "all", "max", "sum")  # found along the rows of a matrix
 NARROW = 64  # columns of a row that one thread can hold
-
-
-class Unsupported(Exception):  # noqa: N818
-    """A step has something that no kernel is written for."""
 
 
 class Group(NamedTuple):

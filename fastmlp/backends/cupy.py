@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastmlp.backends.cupy_loop import Ladder
+from fastmlp.backends.cupy_loop import CupySteps
+from fastmlp.backends.ladder import Ladder
 from fastmlp.backends.numpy_trace import Traced
 from fastmlp.backends.record import Backend, BackendUnavailableError, Function
 from fastmlp.core.arrays import Array, Namespace
@@ -40,7 +41,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         cupy.cuda.get_current_stream().synchronize()
 
     xp = cast(Namespace, SimpleNamespace(**{name: _either(cupy, name) for name in FUNCTIONS}))
-    ladder = Ladder(cupy, xp, precision)
+    ladder = Ladder(xp, CupySteps(cupy, precision).library())
     return Backend(
         name="cupy",
         device=f"cuda:{number}",

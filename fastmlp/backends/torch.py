@@ -82,10 +82,12 @@ def _products(torch: Any, kind: str, precision: str) -> Iterator[None]:
         yield
         return
     products = torch.backends.cuda.matmul
+    wanted: str | bool
     # PyTorch 2.9 has new names, and refuses a mixture
-    name, wanted = "fp32_precision", "tf32" if precision == "tf32" else "ieee"
+    is_tf32 = precision == "tf32"
+    name, wanted = "fp32_precision", "tf32" if is_tf32 else "ieee"
     if not hasattr(products, name):
-        name, wanted = "allow_tf32", precision == "tf32"
+        name, wanted = "allow_tf32", is_tf32
     before = getattr(products, name)
     setattr(products, name, wanted)
     try:
