@@ -11,15 +11,19 @@ from typing import Any, cast
 
 import numpy as np
 
+from fastmlp.backends.ladder import Ladder
 from fastmlp.backends.record import (
     Backend,
     BackendUnavailableError,
     Function,
+    Rung,
     check_precision,
     python_scan,
 )
+from fastmlp.backends.torch_loop import cuda_capture, torch_library
 from fastmlp.core.arrays import Array, Namespace
 
+BLOCK_ROWS = 2**16  # activations of so many rows are nothing to a GPU's memory
 OFFERED = {"cpu": ("bfloat16",), "cuda": ("tf32", "bfloat16")}
 
 
@@ -57,16 +61,20 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         elif chosen.type == "mps":
             torch.mps.synchronize()
 
+    ladder = Ladder(xp, torch_library(torch, cuda_capture(torch)))
+    on_cuda = chosen.type == "cuda"
     return Backend(
         name="torch",
         device=str(chosen),
         precision=precision,
         xp=xp,
         jit=scoped,
-        scan=python_scan(xp),
+        scan=ladder.scan if on_cuda else python_scan(xp),
+        rung=(lambda: ladder.rung) if on_cuda else lambda: Rung("", ""),
         to_device=to_device,
         to_host=lambda tensor: np.array(tensor.detach().cpu().numpy()),
         sync=sync,
+        block_rows=BLOCK_ROWS if on_cuda else 1024,
         ahead=0 if chosen.type == "cpu" else 1,
     )
 
@@ -75,7 +83,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
 def _products(torch: Any, kind: str, precision: str) -> Iterator[None]:
     """Multiply float32 so, whatever the process has set for others, and set it back."""
     if precision == "bfloat16":
-        with torch.autocast(kind, dtype=torch.bfloat16):  # of products alone: others see float32
+        with torch.autocast(kind, dtype=torch.bfloat16, cache_enabled=False):
             yield
         return
     if kind != "cuda":
