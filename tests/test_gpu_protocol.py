@@ -189,12 +189,12 @@ def test_no_relu_of_the_comparison_is_near_its_kink() -> None:
 
 def test_speed_times_enough_epochs_and_marks_what_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     small = PROBLEMS[0]._replace(layer_sizes=(784, 4, 10), cpu_rows=256)
-    row = speed._measure(get_backend("numpy"), small, share_s=0.0)
+    row = speed.measure(get_backend("numpy"), small, share_s=0.0)
     assert (row["steps_per_epoch"], row["epochs"], row["ok"]) == (2, 5, True)
     assert row["epoch_s"]["q1"] <= row["epoch_s"]["median"] <= row["epoch_s"]["q3"]
     assert row["samples_per_s"] == pytest.approx(256 / row["epoch_s"]["median"])
     monkeypatch.setattr(speed, "LEARNING_RATE", float("nan"))
-    assert not speed._measure(get_backend("numpy"), small, share_s=0.0)["ok"]
+    assert not speed.measure(get_backend("numpy"), small, share_s=0.0)["ok"]
 
 
 def test_problems_leave_no_row_over() -> None:
@@ -372,5 +372,5 @@ def test_the_table_keeps_to_fifteen_lines() -> None:
     assert len(lines) <= 15
     assert "nan" in lines[1]
     assert "2e-07" in lines[2]
-    assert "... and 2 more in the file" in lines
+    assert "... and 3 more in the file" in lines
     assert lines[-1] == "GPU: Toy; parts: 10 failed; written to out.json"

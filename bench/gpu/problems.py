@@ -20,7 +20,7 @@ class Problem(NamedTuple):
     layer_sizes: tuple[int, ...]
     batch_size: int  # 0: all rows are one batch
     gpu_rows: int
-    cpu_rows: int
+    cpu_rows: int  # 0: too large for a CPU
 
     def shape(self, device: str) -> tuple[int, int]:
         """Return steps in an epoch and rows in a batch on that device; nothing is left over."""
@@ -34,6 +34,8 @@ PROBLEMS = (
     Problem("s", (784, 128, 10), 128, 59_904, 12_800),
     Problem("l", (784, 2048, 2048, 10), 512, 59_904, 1_024),
     Problem("m", (784, 512, 256, 10), 128, 59_904, 6_400),
+    Problem("sb", (784, 128, 10), 32, 60_000, 12_800),
+    Problem("xl", (784, 4096, 4096, 4096, 10), 1024, 59_392, 0),
     Problem("gd", (784, 128, 10), 0, 60_000, 10_000),
 )
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from bench.gpu.card import STATE_FIELDS, query_gpus
 from bench.gpu.problems import PROBLEMS, Problem, generated_images, mlp_recipe
-from bench.gpu.settings import Row, Settings, open_backend, where
+from bench.gpu.rungs import rung_of
+from bench.gpu.settings import Row, Settings, open_backend, precisions, where
 from fastmlp.backends import Backend
 from fastmlp.core import gradient_descent
 from fastmlp.training import Trainer, draw_params, epoch_order, one_hot, programs
@@ -29,17 +30,20 @@ QUICK = ("s", "gd")
 
 def run(settings: Settings) -> Iterator[Row]:
     """Time each problem; one row for each."""
-    backend = open_backend(settings)
-    on_gpu = backend.device != "cpu"
-    share_s = 4.0 if on_gpu and not settings.quick else 1.0
+    on_gpu = open_backend(settings).device != "cpu"
+    share_s = 1.2 if on_gpu and not settings.quick else 1.0
     for problem in PROBLEMS:
-        if problem.name in QUICK or not settings.quick:
-            row = _measure(backend, problem, share_s)
+        if (settings.quick and problem.name not in QUICK) or not (on_gpu or problem.cpu_rows):
+            continue
+        for precision in precisions(settings)[:2] if on_gpu else ("float32",):
+            backend = open_backend(settings, precision)
+            row = measure(backend, problem, share_s)
             state = query_gpus(STATE_FIELDS) if on_gpu else []  # while it is still warm
             yield {**row, "gpu_state": state}
 
 
-def _measure(backend: Backend, problem: Problem, share_s: float) -> Row:
+def measure(backend: Backend, problem: Problem, share_s: float) -> Row:
+    """Time epochs of a problem, for so long."""
     n_steps, batch_size = problem.shape(backend.device)
     n = n_steps * batch_size
     images, labels = generated_images(n, SEED)
@@ -62,13 +66,13 @@ def _measure(backend: Backend, problem: Problem, share_s: float) -> Row:
     nothing_left = backend.to_device(np.empty(0), "int32")
     report: Any = None
     backend.sync((data, orders, carry))
-    while not _enough(times_s, share_s):
+    while not enough(times_s, share_s):
         started = time.perf_counter()
         carry, report = epoch(carry, data, orders[len(times_s) % ORDERS], nothing_left)
         backend.sync((carry, report))
         times_s.append(time.perf_counter() - started)
     first_s, *epochs_s = times_s
-    epoch_s = _quartiles(epochs_s)
+    epoch_s = quartiles(epochs_s)
     finite = bool(np.isfinite(backend.to_host(report)).all())  # means, and sum |W|
     return {
         **where(backend),
@@ -77,6 +81,7 @@ def _measure(backend: Backend, problem: Problem, share_s: float) -> Row:
         "batch_size": batch_size,
         "steps_per_epoch": n_steps,
         "dtype": DTYPE,
+        **rung_of(backend),
         "first_epoch_s": first_s,
         "epochs": len(epochs_s),
         "epoch_s": epoch_s,
@@ -87,13 +92,14 @@ def _measure(backend: Backend, problem: Problem, share_s: float) -> Row:
     }
 
 
-def _enough(times_s: list[float], share_s: float) -> bool:
+def enough(times_s: list[float], share_s: float) -> bool:
     """At least five epochs after the first, then until the share of time is used up."""
     n, used_s = len(times_s) - 1, math.fsum(times_s[1:])
     return n >= LEAST_EPOCHS and (used_s >= share_s or n >= MOST_EPOCHS)
 
 
-def _quartiles(times_s: list[float]) -> dict[str, float]:
+def quartiles(times_s: list[float]) -> dict[str, float]:
+    """Return median and quartiles."""
     q1, median, q3 = statistics.quantiles(times_s, n=4, method="inclusive")
     return {"q1": q1, "median": median, "q3": q3}
 
