@@ -14,8 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -38,6 +37,7 @@ extern "C" void launch(long long grid, long long block, void** a) {{
       kernel({arguments});
 }}
 """
+COMPUTE_TYPES = ("COMPUTE_TYPE_DEFAULT", "COMPUTE_TYPE_TF32", "COMPUTE_TYPE_BF16")
 REDUCTIONS = ("all", "argmax", "max", "sum")
 
 
@@ -47,6 +47,7 @@ class Counts:
     def __init__(self) -> None:
         self.launches = self.graphs = self.in_graphs = self.syncs = 0
         self.captured: list[Callable[[], None]] | None = None
+        self.multiplied: Callable[[], None] = lambda: None
 
     def launch(self, work: Callable[[], None]) -> None:
         """Do it, or keep it for the graph."""
@@ -70,6 +71,7 @@ class FakeCupy(ModuleType):
         self.cublas = FakeCublas(self)
         self.refuses: dict[str, Exception] = {}  # "compile", "capture", "gemm"
         self.devices: list[int] = []  # current ones
+        self.compute_capability = "90"
         names = ("equal", "exp", "expm1", "log", "log1p", "maximum", "sqrt", "tanh", "abs")
         for name in (*names, "reshape", "take", "zeros_like", "ones_like", *REDUCTIONS):
             setattr(self, name, _function(counts, getattr(np, name)))
@@ -83,19 +85,21 @@ class FakeCupy(ModuleType):
         self.asnumpy = self._get
         self.copyto = self._copyto
         self.RawModule = lambda code, options: _Module(self, code, options)
+        self.compute_type = "COMPUTE_TYPE_TF32"  # as the user has set it for others
+        self.product_types: list[str] = []
+        self._core = SimpleNamespace(
+            get_compute_type=lambda dtype: self.compute_type,
+            set_compute_type=lambda dtype, kind: setattr(self, "compute_type", kind),
+            **{name: name for name in COMPUTE_TYPES},
+        )
+        counts.multiplied = lambda: self.product_types.append(self.compute_type)
         self.cuda = SimpleNamespace(
-            Device=self._device,
+            Device=lambda number: _Device(self, number),
             Stream=lambda non_blocking=False: _Stream(self),
             get_current_stream=lambda: _Stream(self),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=SimpleNamespace(getDeviceCount=lambda: _answer(n_devices)),
         )
-
-    @contextmanager
-    def _device(self, number: int) -> Iterator[None]:
-        self.devices.append(number)
-        yield
-        self.devices.pop()
 
     def _get(self, array: Any) -> Any:
         self.counts.syncs += 1
@@ -106,6 +110,18 @@ class FakeCupy(ModuleType):
             to.host[...] = source.host
 
         self.counts.launch(copy)
+
+
+class _Device:
+    def __init__(self, cupy: FakeCupy, number: int) -> None:
+        self._devices, self._number = cupy.devices, number
+        self.compute_capability = cupy.compute_capability
+
+    def __enter__(self) -> None:
+        self._devices.append(self._number)
+
+    def __exit__(self, *_: Any) -> None:
+        self._devices.pop()
 
 
 class FakeArray(NDArrayOperatorsMixin):
@@ -132,6 +148,8 @@ class FakeArray(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if any(isinstance(x, np.ndarray) for x in inputs):
             raise TypeError(f"Unsupported type {np.ndarray}")
+        if ufunc is np.matmul:
+            self._counts.multiplied()
         return _call(self._counts, getattr(ufunc, method), *inputs, **settings)
 
     def __getitem__(self, index: Any) -> FakeArray:

@@ -21,8 +21,8 @@ from fastmlp.energy.nvml import Nvml, NvmlError
 SMALL = PROBLEMS[0]._replace(layer_sizes=(784, 6, 10), batch_size=16, gpu_rows=64, cpu_rows=64)
 
 
-def settings(part: str, backend: str, *, gpu: bool = True) -> Settings:
-    return Settings(part, backend, gpu, quick=True, data_dir=None)
+def settings(part: str, backend: str, *, gpu: bool = True, quick: bool = True) -> Settings:
+    return Settings(part, backend, gpu, quick, data_dir=None)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def cupy(monkeypatch: pytest.MonkeyPatch, fresh_registry: None) -> Any:
 
 
 def test_rungs_are_compared_with_each_other(cupy: Any) -> None:
-    rows = list(capture.run(settings("capture", "cupy")))
+    rows = list(capture.run(settings("capture", "cupy", quick=False)))
     assert [(row["optimizer"], row["dtype"], row["rung"]) for row in rows] == [
         (optimizer, dtype, rung)
         for optimizer in ("gradient_descent", "adam")

@@ -87,6 +87,33 @@ def test_cublas_is_told_and_sums_stay_full(
         assert sorted(library.compute_types) == sorted(2 * (5 * [products] + 4 * [sums]))
 
 
+@pytest.mark.parametrize(
+    ("precision", "wanted"),
+    [("float32", "DEFAULT"), ("tf32", "TF32"), ("bfloat16", "BF16")],
+)
+def test_cupy_itself_is_told_for_as_long_as_it_runs(
+    precision: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = fake_cupy.FakeCupy()
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    backend = cupy_backend.create(None, precision)
+    fake.product_types.clear()
+    fake.compute_type = "COMPUTE_TYPE_PEDANTIC"
+    x = backend.to_device(np.ones((2, 2)), "float32")
+    backend.jit(lambda x: x @ x)(x)
+    assert fake.product_types == [f"COMPUTE_TYPE_{wanted}"]
+    assert fake.compute_type == "COMPUTE_TYPE_PEDANTIC"
+
+
+def test_an_old_gpu_has_float32_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = fake_cupy.FakeCupy()
+    fake.compute_capability = "75"
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    assert cupy_backend.create(None).precision == "float32"
+    with pytest.raises(BackendUnavailableError, match=r"'tf32' is not one of its own on device 'c"):
+        cupy_backend.create(None, "tf32")
+
+
 def trained(precision: str) -> Any:
     X, y = make_problem("softmax_cross_entropy", 64, n_features=70)
     backend = get_backend("torch", "cpu", precision)

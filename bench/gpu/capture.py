@@ -31,7 +31,7 @@ def run(settings: Settings) -> Iterator[Row]:
     if backend.device == "cpu":
         raise BackendUnavailableError(backend.name, "nothing is captured on a CPU", "")
     hidden = (ACTIVATIONS["tanh"],) * (len(LAYER_SIZES) - 2)
-    for optimizer, learning_rate in OPTIMIZERS:
+    for optimizer, learning_rate in OPTIMIZERS[:1] if settings.quick else OPTIMIZERS:
         recipe = Recipe(hidden, LOSSES["softmax_cross_entropy"], optimizer, l2=0.1, scale=1 / 255)
         for dtype, limit in LIMITS.items():
             wanted = trained(on_rung(backend, PLAIN), dtype, recipe, learning_rate)

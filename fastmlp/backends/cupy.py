@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,10 +13,21 @@ import numpy as np
 from fastmlp.backends.cupy_loop import CupySteps
 from fastmlp.backends.ladder import Ladder
 from fastmlp.backends.numpy_trace import Traced
-from fastmlp.backends.record import Backend, BackendUnavailableError, Function
+from fastmlp.backends.record import (
+    Backend,
+    BackendUnavailableError,
+    Function,
+    check_precision,
+)
 from fastmlp.core.arrays import Array, Namespace
 
 BLOCK_ROWS = 2**16  # activations of so many rows are nothing to a GPU's memory
+FIRST_WITH_TF32 = 80  # compute capability
+PRODUCTS = {
+    "float32": "COMPUTE_TYPE_DEFAULT",
+    "tf32": "COMPUTE_TYPE_TF32",
+    "bfloat16": "COMPUTE_TYPE_BF16",
+}
 FUNCTIONS = [name for name in vars(Namespace) if not name.startswith("_")]
 
 
@@ -23,13 +36,15 @@ def create(device: str | None, precision: str = "float32") -> Backend:
     import cupy
 
     number = _find_device(cupy, device)
+    is_new = int(cupy.cuda.Device(number).compute_capability) >= FIRST_WITH_TF32
+    check_precision("cupy", f"cuda:{number}", precision, *(PRODUCTS if is_new else ()))
 
     def on_device(f: Function) -> Function:
         """Make the device current: CuPy computes there, wherever the arrays lie."""
 
         @wraps(f)
         def call(*args: Any) -> Any:
-            with cupy.cuda.Device(number):
+            with cupy.cuda.Device(number), _products(cupy, precision):
                 return f(*args)
 
         return call
@@ -56,6 +71,21 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         block_rows=BLOCK_ROWS,
         ahead=1,
     )
+
+
+@contextmanager
+def _products(cupy: Any, precision: str) -> Iterator[None]:
+    """Let CuPy's own products of float32 be so, whatever the process has set, and set it back."""
+    core = cupy._core
+    if not hasattr(core, "set_compute_type"):  # not documented; without, they are in full
+        yield
+        return
+    before = core.get_compute_type(np.float32)
+    core.set_compute_type(np.float32, getattr(core, PRODUCTS[precision]))
+    try:
+        yield
+    finally:
+        core.set_compute_type(np.float32, before)
 
 
 def _either(cupy: Any, name: str) -> Function:

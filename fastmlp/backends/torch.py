@@ -32,7 +32,9 @@ def create(device: str | None, precision: str = "float32") -> Backend:
     import torch
 
     chosen = _find_device(torch, device)
-    check_precision("torch", str(chosen), precision, *OFFERED.get(chosen.type, ()))
+    is_old = chosen.type == "cuda" and torch.cuda.get_device_capability(chosen) < (8, 0)
+    offered = () if is_old else OFFERED.get(chosen.type, ())
+    check_precision("torch", str(chosen), precision, *offered)
     compat = _namespace()
 
     def maximum(x: Any, y: Any, /) -> Any:

@@ -43,7 +43,7 @@ def conditions(results: Results) -> str:
         f"learning rate {config.get('learning_rate')}",
         f"{config.get('epochs')} epoch{'' if config.get('epochs') == 1 else 's'}",
         f"seed {config.get('seed')}",
-        str(config.get("dtype")),
+        f"{config.get('dtype')} in full precision" if config.get("dtype") else "None",
         f"{config.get('threads')} threads",
         f"grid {grid(config)}",
     ]

@@ -16,6 +16,7 @@ from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
 from fastmlp.training.columns import Columns, keeps_unused, live_columns, moves_others
+from fastmlp.training.memory import tells_of_memory
 from fastmlp.training.programs import Data, programs
 from fastmlp.training.protocol import DivergenceError, Epoch, OnEpoch, diverged
 
@@ -111,9 +112,13 @@ class Trainer:
         ------
         DivergenceError
             Names the epoch; ``carry`` stays that of the epoch before.
+        DeviceMemoryError
+            The device has no room for the data, or for a batch; ``carry`` stays that of the last
+            complete epoch.
         """
         self.train(self.place(X, y), orders, on_epoch)
 
+    @tells_of_memory
     def place(self, X: NDArray[Any], y: NDArray[Any]) -> Placed:
         """Bring the data of a training to the device, for `train`."""
         check_targets(self.carry.params, X, y)
@@ -124,6 +129,7 @@ class Trainer:
         data = self._place(X if used is None else X[:, used.kept])
         return Placed((data, self.backend.to_device(y, self.dtype)), X.shape[0], used)
 
+    @tells_of_memory
     def train(
         self,
         data: Placed,
@@ -224,6 +230,7 @@ class Trainer:
         wide: Carry = self._programs.widen(carry, self.carry, back)
         return wide
 
+    @tells_of_memory
     def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         """Loss without penalty, and metrics: means over all rows of X."""
         check_targets(self.carry.params, X, y)
@@ -242,6 +249,7 @@ class Trainer:
         """Logits (n, n_outputs): the largest of a row tells its class, without a softmax."""
         return self._of_rows(self._programs.logits, X)
 
+    @tells_of_memory
     def _of_rows(self, program: Any, X: NDArray[Any]) -> NDArray[Any]:
         check_rows(self.carry.params, X)
         params = self._folded()
