@@ -126,7 +126,8 @@ def test_caption_tells_the_conditions() -> None:
     text = words(printed(sample()))
     assert (
         "digits (1,438 training, 359 test), network 64-64-10 relu, batch 32, learning rate 0.3, "
-        "20 epochs, seed 0, float32 in full precision, 2 threads, grid FRA at 56.0 g CO2e/kWh (2023)"
+        "20 epochs, seed 0, float32 in full precision, 2 threads, "
+        "grid FRA at 56.0 g CO2e/kWh (2023)"
     ) in text
     assert "first call (epoch 1, with compiling) left out. vs keras: samples/s over those" in text
     assert re.search(
