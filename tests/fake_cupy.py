@@ -135,6 +135,7 @@ class FakeArray(NDArrayOperatorsMixin):
     shape = property(lambda self: self.host.shape)
     dtype = property(lambda self: self.host.dtype)
     ndim = property(lambda self: self.host.ndim)
+    flags = property(lambda self: self.host.flags)
     size = property(lambda self: self.host.size)
     T = property(lambda self: FakeArray(self._counts, self.host.T))
     data = property(lambda self: SimpleNamespace(ptr=self.host.ctypes.data))

@@ -116,6 +116,19 @@ def test_a_large_batch_is_learnt_in_blocks(cupy: Any, monkeypatch: pytest.Monkey
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
+def test_data_may_lie_in_any_order(cupy: Any) -> None:
+    X, y = make_problem("softmax_cross_entropy", 64)
+    results = []
+    for order in ("C", "F"):
+        backend = backend_on(cupy, "captured")
+        trainer = make_trainer(make_recipe(), backend=backend)
+        trainer.run(np.asarray(X, order=order), np.asarray(y, order=order), orders(64, 1))
+        assert backend.rung().name == "captured"
+        results.append(leaves(trainer.params()))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 # ---------------------------------------------------------------------------- launches
 
 

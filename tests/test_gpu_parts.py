@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import fake_cupy
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from problems import make_problem, make_recipe, make_trainer, orders
 
-from bench.gpu import capture, copies, energy, launches, sweep, torch_peers
+from bench.gpu import capture, copies, energy, launches, speed, sweep, torch_peers
 from bench.gpu.problems import PROBLEMS
 from bench.gpu.settings import Settings, precisions
 from fastmlp.backends import BackendUnavailableError, cupy_loop, get_backend
@@ -81,6 +82,27 @@ def test_kernels_of_a_compiled_loop_are_counted() -> None:
     assert found is not None
     assert 2 <= found <= 6
     assert launches.kernels_of_loop("HloModule without_loops") is None
+
+
+def test_switches_of_jax_are_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    from bench.gpu import jax_options
+
+    monkeypatch.setattr(jax_options, "PROBLEMS", (SMALL,))
+    monkeypatch.setattr(jax_options, "SHARE_S", 0.0)
+    cpu = replace(get_backend("jax", "cpu"), device="gpu:0")
+    monkeypatch.setattr(jax_options, "open_backend", lambda settings: cpu)
+    monkeypatch.setattr(speed, "_memory_bytes", lambda backend: {})
+    rows = {row["option"]: row for row in jax_options.run(settings("jax_options", "jax"))}
+    assert list(rows) == list(jax_options.VARIANTS)
+    assert all(rows[name]["ok"] for name in ("defaults", "unroll 4", "donate"))
+    monkeypatch.setattr(
+        jax_options,
+        "VARIANTS",
+        {"unknown": jax_options.compiled(compiler_options={"xla_of_another_year": 1})},
+    )
+    (row,) = jax_options.run(settings("jax_options", "jax"))
+    assert "xla_of_another_year" in row["failed"]
 
 
 @pytest.mark.parametrize("part", [capture, launches, copies, energy])

@@ -30,6 +30,7 @@ BOXES_S = {
     "train": 40.0,
     "launches": 25.0,
     "copies": 20.0,
+    "jax_options": 40.0,
     "sweep": 25.0,
     "energy": 45.0,
 }
@@ -41,6 +42,7 @@ ONLY_ON = {
     "torch_peers": ("torch",),
     "launches": ("cupy", "jax", "torch"),
     "copies": ("torch",),
+    "jax_options": ("jax",),
     "energy": ("cupy", "jax", "torch"),
 }
 QUICK_PARTS = ("agree", "capture", "speed", "train")

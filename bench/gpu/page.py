@@ -165,9 +165,9 @@ def _speed(report: Report) -> Iterator[str]:
     if timed:
         yield (
             "Medians. `floor` is the larger of a step's bytes over the bandwidth within the device "
-            "and its operations over the rate of the largest products, both measured; a step that is "
-            "bound by launches cannot come near it. `graph / cupy` above 1: CuPy is faster than "
-            "PyTorch's whole step in one CUDA graph. `numpy` is the CPU of the same machine."
+            "and its operations over the rate of the largest products, both measured; a step that "
+            "is bound by launches cannot come near it. `graph / cupy` above 1: CuPy is faster than "
+            "the whole step of PyTorch in one CUDA graph. `numpy` is the CPU of the same machine."
         )
 
 

@@ -50,7 +50,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         return call
 
     def to_device(host: Any, dtype: str) -> Array:
-        return cast(Array, cupy.asarray(np.asarray(host, dtype=dtype)))
+        return cast(Array, cupy.asarray(np.asarray(host, dtype=dtype, order="C")))
 
     def sync(tree: Any) -> None:
         cupy.cuda.get_current_stream().synchronize()

@@ -53,6 +53,8 @@ class CupySteps:
         def blank(array: Any) -> Any:
             return np.zeros(array.shape, array.dtype.name)
 
+        if not all(array.flags.c_contiguous for array in tree_leaves(shared)):
+            raise Unsupported("arrays that are not in C order")
         x = np.zeros(xs.shape[1:], xs.dtype.name)
         try:
             with np.errstate(all="ignore"):

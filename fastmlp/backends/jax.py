@@ -91,6 +91,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         to_host=np.array,
         sync=cast(Any, jax).block_until_ready,
         tune=tuned if on_cpu else lambda recipe: recipe,
+        block_rows=1024 if on_cpu else 2**16,  # activations of so many are nothing to a GPU
         column_block=16 if on_cpu else 0,
         ahead=1,
     )
