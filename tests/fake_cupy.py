@@ -276,7 +276,7 @@ class _Module:
         assert name == "kernel"
 
         def call(grid: tuple[int, ...], block: tuple[int, ...], arrays: tuple[Any, ...]) -> None:
-            pointers = (ctypes.c_void_p * len(arrays))(*(array.data.ptr for array in arrays))
+            pointers = (ctypes.c_void_p * len(arrays))(*map(int, arrays))
             self._counts.launch(lambda: self._launch(grid[0], block[0], pointers))
 
         return call

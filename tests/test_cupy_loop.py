@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import operator
 import sys
 import warnings
+import weakref
 from typing import Any
 
 import fake_cupy
@@ -114,6 +116,17 @@ def test_a_large_batch_is_learnt_in_blocks(cupy: Any, monkeypatch: pytest.Monkey
         results.append(leaves(trainer.params()))
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_data_are_not_kept_from_being_freed(cupy: Any) -> None:
+    backend = backend_on(cupy, "captured")
+    trainer = make_trainer(make_recipe(), backend=backend)
+    data = trainer.place(*make_problem("softmax_cross_entropy", 64))
+    trainer.train(data, orders(64, 2))
+    freed = [weakref.ref(array.host) for array in data.arrays]
+    del data
+    gc.collect()
+    assert [array() for array in freed] == [None, None]
 
 
 def test_data_may_lie_in_any_order(cupy: Any) -> None:

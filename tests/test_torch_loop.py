@@ -27,9 +27,10 @@ def captured(capture: Any) -> Backend:
     return replace(cpu, scan=ladder.scan, rung=lambda: ladder.rung, ahead=1)
 
 
-def again(step: Callable[[], None]) -> Callable[[], None]:
+def again(step: Callable[[], None], rewind: Callable[[], Any]) -> Callable[[], None]:
     """As a capture: two steps before, and nothing is computed while it is captured."""
     for _ in range(torch_loop.WARM_UP):
+        rewind()
         step()
     return step
 
@@ -55,7 +56,7 @@ def test_a_captured_step_gives_the_numbers_of_the_formulas(optimizer: Any) -> No
 
 
 def test_a_capture_that_fails_is_left_once_and_says_why() -> None:
-    def refuse(step: Callable[[], None]) -> Any:
+    def refuse(step: Callable[[], None], rewind: Callable[[], Any]) -> Any:
         step()
         raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
 

@@ -55,21 +55,21 @@ def _epoch(backend: Backend) -> tuple[Trainer, Any, Any]:
 
 def _cupy_launches(backend: Backend) -> int | None:
     """Count calls of a step that was planned; nobody counts those of the formulas."""
-    from fastmlp.backends.cupy_loop import Player
+    from fastmlp.backends.cupy_loop import CupyStep
 
     counts: list[int] = []
-    play = Player.play
+    play = CupyStep.play
 
-    def counted(self: Player, carry: Any, xs: Any) -> Any:
+    def counted(self: CupyStep, carry: Any, xs: Any) -> Any:
         counts.append(len(self.calls))
         return play(self, carry, xs)
 
-    Player.play = counted  # type: ignore[method-assign]
+    CupyStep.play = counted  # type: ignore[method-assign]
     try:
         trainer, data, order = _epoch(backend)
         trainer.train(data, [order])
     finally:
-        Player.play = play  # type: ignore[method-assign]
+        CupyStep.play = play  # type: ignore[method-assign]
     return counts[0] if counts else None
 
 

@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import zip_longest
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class CupySteps:
             (CAPTURED, FUSED),
         )
 
-    def prepare(self, rung: str, f: Body, carry: Any, xs: Any, shared: Any) -> Player:
+    def prepare(self, rung: str, f: Body, carry: Any, xs: Any, shared: Any) -> CupyStep:
         """Trace a step on arrays of zeros, which are never looked at, and write its kernels."""
 
         def blank(array: Any) -> Any:
@@ -66,12 +67,24 @@ class CupySteps:
         if self._products is None:
             self._products = Cublas(self.cupy, loaded_library(self.cupy), self.precision)
         tree = tree_map(lambda leaf: None, answer)
-        return Player(
+        return CupyStep(
             self.cupy, plan, kernels, self._products, shared, tree, is_captured=rung == CAPTURED
         )
 
 
-class Player:
+class Shared(NamedTuple):
+    """Where the caller's data lie: calls need no more, and do not keep them from being freed."""
+
+    data: Any  # with the attribute ptr
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, array: Any) -> Shared:
+        """Remember an array's address."""
+        return cls(SimpleNamespace(ptr=array.data.ptr), array.dtype)
+
+
+class CupyStep:
     """A plan with its memory, and its calls in order."""
 
     def __init__(
@@ -89,12 +102,13 @@ class Player:
         self.is_captured = is_captured
         self._graph: Any = None
         self._stream = cupy.cuda.Stream(non_blocking=True)
-        given = dict(zip(plan.shared, tree_leaves(shared), strict=True))
+        given = {
+            number: Shared.of(array)
+            for number, array in zip(plan.shared, tree_leaves(shared), strict=True)
+        }
         with self._stream:
             self.arrays: list[Any] = [
-                given[number]
-                if number in given
-                else cupy.full(slot.shape, slot.fill or 0, dtype=slot.dtype)
+                given.get(number) or cupy.full(slot.shape, slot.fill or 0, dtype=slot.dtype)
                 for number, slot in enumerate(plan.slots)
             ]
         self.calls = self._bind(kernels)
@@ -153,6 +167,6 @@ class Player:
     def _launch(self, kernel: Kernel) -> Callable[[], Any]:
         module = self.cupy.RawModule(code=kernel.source, options=OPTIONS)
         function = module.get_function("kernel")
-        arguments = tuple(self.arrays[slot] for slot in kernel.slots)
+        arguments = tuple(np.uintp(self.arrays[slot].data.ptr) for slot in kernel.slots)
         grid = (math.ceil(kernel.n_threads / BLOCK),)
         return lambda: function(grid, (BLOCK,), arguments)

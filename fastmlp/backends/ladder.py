@@ -16,7 +16,6 @@ from fastmlp.backends.record import Body, Rung, python_scan
 from fastmlp.core.tree import tree_leaves
 
 PLAIN = "plain"  # the lowest rung: the library runs each operation of the formulas
-SHORT = 3  # a loop of fewer steps is not worth the preparations
 
 
 class Unsupported(Exception):  # noqa: N818
@@ -56,7 +55,7 @@ class Ladder:
         """Run the loop on the highest rung that works."""
         arrays = tree_leaves((carry, xs, shared))
         is_ours = all(isinstance(array, self.library.array_type) for array in arrays)
-        while is_ours and xs.shape[0] >= SHORT and self._highest.name != PLAIN:
+        while is_ours and xs.shape[0] and self._highest.name != PLAIN:
             try:
                 player = self._player(f, carry, xs, shared)
                 self.rung = self._highest

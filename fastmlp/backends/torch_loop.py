@@ -15,8 +15,9 @@ from fastmlp.core.tree import tree_leaves, tree_map
 
 WARM_UP = 2  # steps before the capture: libraries choose their ways, and take their memory
 
-# capture(step) runs it WARM_UP times, captures it, and returns what runs it again
-Capture = Callable[[Callable[[], None]], Callable[[], None]]
+# capture(step, rewind) runs the step WARM_UP times, each after a rewind, captures it, and returns
+# what runs it again
+Capture = Callable[[Callable[[], None], Callable[[], Any]], Callable[[], None]]
 
 
 def torch_library(torch: Any, capture: Capture) -> Library:
@@ -38,11 +39,12 @@ def torch_library(torch: Any, capture: Capture) -> Library:
 def cuda_capture(torch: Any) -> Capture:
     """Return the capture of CUDA graphs, on a side stream as PyTorch wants it."""
 
-    def capture(step: Callable[[], None]) -> Callable[[], None]:
+    def capture(step: Callable[[], None], rewind: Callable[[], Any]) -> Callable[[], None]:
         current, side = torch.cuda.current_stream(), torch.cuda.Stream()
         side.wait_stream(current)
         with torch.cuda.stream(side):
             for _ in range(WARM_UP):
+                rewind()
                 step()
         current.wait_stream(side)
         graph = torch.cuda.CUDAGraph()
@@ -77,7 +79,7 @@ class CapturedStep:
                 to.copy_(end)
             self._number += 1
 
-        self._replay = capture(step)
+        self._replay = capture(step, self._number.zero_)
 
     def play(self, carry: Any, xs: Any) -> tuple[Any, tuple[Any, ...]]:
         """Run all steps."""
