@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from importlib import import_module
 from types import SimpleNamespace
@@ -32,7 +32,8 @@ def create(device: str | None, precision: str = "float32") -> Backend:
     import torch
 
     chosen = _find_device(torch, device)
-    is_old = chosen.type == "cuda" and torch.cuda.get_device_capability(chosen) < (8, 0)
+    on_cuda = chosen.type == "cuda"
+    is_old = on_cuda and torch.cuda.get_device_capability(chosen) < (8, 0)
     offered = () if is_old else OFFERED.get(chosen.type, ())
     check_precision("torch", str(chosen), precision, *offered)
     compat = _namespace()
@@ -48,7 +49,9 @@ def create(device: str | None, precision: str = "float32") -> Backend:
 
         @wraps(f)
         def call(*args: Any) -> Any:
-            with torch.no_grad(), _products(torch, chosen.type, precision):
+            # graphs are captured on the current device
+            current = torch.cuda.device(chosen) if on_cuda else nullcontext()
+            with torch.no_grad(), current, _products(torch, chosen.type, precision):
                 return f(*args)
 
         return call
@@ -58,13 +61,12 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         return cast(Array, torch.from_numpy(np.array(host, dtype=dtype)).to(chosen))
 
     def sync(tree: Any) -> None:
-        if chosen.type == "cuda":
+        if on_cuda:
             torch.cuda.synchronize(chosen)
         elif chosen.type == "mps":
             torch.mps.synchronize()
 
     ladder = Ladder(xp, torch_library(torch, cuda_capture(torch)))
-    on_cuda = chosen.type == "cuda"
     return Backend(
         name="torch",
         device=str(chosen),

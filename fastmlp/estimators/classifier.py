@@ -21,8 +21,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
 
     Softmax with cross-entropy for three classes and more, one logistic output for two, one for
     each label of a multilabel problem (eq. 7-11). Parameters, defaults and random numbers are
-    scikit-learn's; backend, device, dtype and
-    precision are new.
+    scikit-learn's; backend, device, dtype and precision are new.
 
     Parameters
     ----------{DESCRIPTION}
