@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fastmlp.backends.cuda_expressions import c_type, expression, literal
 from fastmlp.backends.cuda_plan import Place, Plan, seen_as
-from fastmlp.backends.cuda_stages import NARROW, ROW_KINDS, Group, root
+from fastmlp.backends.cuda_stages import COLUMN_SUM, NARROW, ROW_KINDS, Group, root
 from fastmlp.backends.ladder import Unsupported
 from fastmlp.backends.numpy_trace import Node, Ref
 
@@ -175,6 +175,8 @@ class _Writer:
         node, name = self.nodes[number], f"v{number}{where[0]}"
         if node.kind in ROW_KINDS:
             return self.reduce(node, name, where)
+        if node.kind == COLUMN_SUM:
+            return self.add_rows(node, name, where)
         kind = c_type(node.dtype)
         if node.kind == "take":
             found = self.gather(node, where)
@@ -213,6 +215,18 @@ class _Writer:
         place = self.plan.place_of[array]
         column = "j" if len(place.shape) == 2 else "0"
         return self.load(place, f"(long long)({row}) * {place.strides[0]}LL + {column}")
+
+    def add_rows(self, node: Node, name: str, where: str) -> str:
+        """Write the sum of a column, in the order of its rows."""
+        (x,), kind = node.operands, c_type(node.dtype)
+        place = seen_as(self.nodes, x, self.plan.place_of[root(self.nodes, x)])
+        (n, _), (down, right) = place.shape, place.strides
+        term = self.load(place, f"r * {down}LL + j * {right}LL + {place.offset}LL")
+        self.lines.append(
+            f"auto {name} = [&](long long j) {{ {kind} v = 0; "
+            f"for (int r = 0; r < {n}; ++r) v = v + {term}; return v; }};"
+        )
+        return f"{name}({ {ROW: 'i', SCALAR: '0'}.get(where, 'j') })"
 
     def reduce(self, node: Node, name: str, where: str) -> str:
         """Write what is found along a row, in the order of its columns."""

@@ -1,7 +1,8 @@
 """When a GPU computes what of a traced step: in stages, so that few launches do all of it.
 
-Everything of a stage that is computed element by element, or row by row, is one kernel. Between two
-stages lie the library's calls: products, and sums over rows, which are products with ones.
+Everything of a stage that is computed element by element, or row by row, is one kernel. Between
+two stages lie the library's calls: products, and sums over many rows, which are products with
+ones. A sum over few rows is a matter of the stage behind it, where a thread needs it for a column.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from fastmlp.backends.numpy_trace import Node, Ref, Trace
 
 ROW_KINDS = ("argmax", "all", "max", "sum")  # found along the rows of a matrix
 NARROW = 64  # columns of a row that one thread can hold
+FEW = 256  # rows that one thread adds up faster than a launch takes
+COLUMN_SUM = "sum of few rows"
 
 
 class Group(NamedTuple):
@@ -80,11 +83,12 @@ class Schedule(NamedTuple):
 
 def schedule(found: Trace) -> Schedule:
     """Put the nodes of a trace into stages."""
-    nodes, outputs = _rows_summed_first(found)
+    nodes, outputs = _sums_told_apart(found)
     level: list[int] = []
     for node in nodes:
         before = [level[x] for x in node.operands if isinstance(x, Ref)]
-        level.append(max(before, default=0) + is_call(node))
+        # a sum of few rows reads what other threads have computed
+        level.append(max(before, default=0) + (is_call(node) or node.kind == COLUMN_SUM))
     made = Schedule(nodes, outputs, level, [])
     results = {root(nodes, x) for x in outputs if isinstance(x, Ref)}
     todo, seen = list(results), set(results)
@@ -111,8 +115,8 @@ def root(nodes: list[Node], number: int) -> int:
     return number
 
 
-def _rows_summed_first(found: Trace) -> tuple[list[Node], list[Any]]:
-    """Let a sum over a whole narrow matrix begin within its rows, by the kernel that has them."""
+def _sums_told_apart(found: Trace) -> tuple[list[Node], list[Any]]:
+    """Name sums of few rows; let those of narrow matrices begin in the kernel that has them."""
     nodes: list[Node] = []
     new: dict[int, int] = {}
 
@@ -120,13 +124,17 @@ def _rows_summed_first(found: Trace) -> tuple[list[Node], list[Any]]:
         return Ref(new[x]) if isinstance(x, Ref) else x
 
     for number, node in enumerate(found.nodes):
-        operands = tuple(map(moved, node.operands))
-        if node.kind == "sum" and node.settings[0] is None:
-            summed = nodes[operands[0]]
-            if len(summed.shape) == 2 and summed.shape[1] <= NARROW and not is_call(summed):
-                by_row = Node("sum", summed.shape[:1], node.dtype, operands=operands)
-                nodes.append(by_row._replace(settings=(1, False)))
-                operands = (Ref(len(nodes) - 1),)
+        made = node._replace(operands=tuple(map(moved, node.operands)))
+        if node.kind == "sum":
+            (x,), (axis, _) = made.operands, node.settings
+            summed = nodes[x]
+            is_matrix = len(summed.shape) == 2
+            if axis == 0 and is_matrix and summed.shape[0] <= FEW:
+                made = made._replace(kind=COLUMN_SUM)
+            elif axis is None and is_matrix and summed.shape[1] <= NARROW and not is_call(summed):
+                by_row = made._replace(shape=summed.shape[:1], settings=(1, False))
+                nodes.append(by_row)
+                made = made._replace(operands=(Ref(len(nodes) - 1),))
         new[number] = len(nodes)
-        nodes.append(node._replace(operands=operands))
+        nodes.append(made)
     return nodes, [moved(output) for output in found.outputs]
