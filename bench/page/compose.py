@@ -22,8 +22,9 @@ that is named below. The table says which backend is the fastest, its speed over
 after how many steps compiling has paid for itself."""
 BREAKDOWN = """\
 One step of `fastmlp:numpy`, taken apart: the bare NumPy calls of each kind, timed within the
-running step. `dispatch` is what they leave over, the calls of Python. The floor is the matrix
-products alone, into memory that is there."""
+running step. `dispatch` is what they leave over, the calls of Python; below 0 % it says that the
+parts were timed in a slower moment than the whole. The floor is the matrix products alone, into
+memory that is there."""
 GROWTH = """\
 Time ~ size^exponent, fitted over all sizes and over their upper half, where what every epoch costs
 whatever its size counts less; the chart names the former. An exponent of 1 is time in proportion to
