@@ -136,6 +136,8 @@ def test_torch_multiplies_in_bfloat16_and_keeps_float32() -> None:
     error = np.linalg.norm(got - left @ right) / np.linalg.norm(left @ right)
     assert error < 3e-3, "the sum is rounded once"
     assert np.linalg.norm(got - a @ b) / np.linalg.norm(a @ b) > 1e-3
+    bare = backend.to_host(backend.jit(lambda x, w: x @ w)(x, w))
+    np.testing.assert_array_equal(bare, got)
     full, less = trained("float32"), trained("bfloat16")
     for one, other in zip(leaves(full.params()), leaves(less.params()), strict=True):
         assert one.dtype == other.dtype == np.float32

@@ -60,6 +60,11 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         # a copy: tensors cannot be read-only, NumPy arrays can
         return cast(Array, torch.from_numpy(np.array(host, dtype=dtype)).to(chosen))
 
+    def to_host(tensor: Any) -> Any:
+        host = tensor.detach().cpu()
+        # a product in bfloat16 that nothing was added to; NumPy has no such dtype
+        return np.array((host.float() if host.dtype == torch.bfloat16 else host).numpy())
+
     def sync(tree: Any) -> None:
         if on_cuda:
             torch.cuda.synchronize(chosen)
@@ -76,7 +81,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         scan=ladder.scan if on_cuda else python_scan(xp),
         rung=(lambda: ladder.rung) if on_cuda else lambda: Rung("", ""),
         to_device=to_device,
-        to_host=lambda tensor: np.array(tensor.detach().cpu().numpy()),
+        to_host=to_host,
         sync=sync,
         block_rows=BLOCK_ROWS if on_cuda else 1024,
         ahead=0 if chosen.type == "cpu" else 1,
