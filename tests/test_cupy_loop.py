@@ -123,7 +123,9 @@ def test_data_are_not_kept_from_being_freed(cupy: Any) -> None:
     trainer = make_trainer(make_recipe(), backend=backend)
     data = trainer.place(*make_problem("softmax_cross_entropy", 64))
     trainer.train(data, orders(64, 2))
-    freed = [weakref.ref(array.host) for array in data.arrays]
+    arrays: Any = data.arrays
+    freed = [weakref.ref(array.host) for array in arrays]
+    del arrays
     del data
     gc.collect()
     assert [array() for array in freed] == [None, None]

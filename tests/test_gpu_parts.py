@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from bench.gpu.problems import PROBLEMS
 from bench.gpu.settings import Settings, precisions
 from fastmlp.backends import BackendUnavailableError, cupy_loop, get_backend
 from fastmlp.energy.nvml import Nvml, NvmlError
+from fastmlp.training import Trainer
 
 SMALL = PROBLEMS[0]._replace(layer_sizes=(784, 6, 10), batch_size=16, gpu_rows=64, cpu_rows=64)
 
@@ -30,7 +32,7 @@ def settings(part: str, backend: str, *, gpu: bool = True, quick: bool = True) -
 def cupy(monkeypatch: pytest.MonkeyPatch, fresh_registry: None) -> Any:
     if not fake_cupy.HAS_COMPILER:
         pytest.skip("g++ compiles the kernels")
-    fake = fake_cupy.FakeCupy()
+    fake: Any = fake_cupy.FakeCupy()
     monkeypatch.setitem(sys.modules, "cupy", fake)
     monkeypatch.setattr(cupy_loop, "loaded_library", lambda _: fake.cublas)
     fake.get_default_memory_pool = lambda: type("Pool", (), {"total_bytes": lambda self: 0})()
@@ -197,8 +199,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNvml]:
     def sleep(seconds: float) -> None:
         library.now_s += seconds
 
-    monkeypatch.setattr(energy.time, "sleep", sleep)
-    monkeypatch.setattr(energy.time, "perf_counter", lambda: library.now_s)
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "perf_counter", lambda: library.now_s)
     return library
 
 
@@ -229,7 +231,7 @@ def test_a_window_goes_from_edge_to_edge(clock: FakeNvml) -> None:
     nvml = Nvml(clock)
     clock.now_s = 0.04  # between two steps of the counter
     joules, seconds, done = energy.window(
-        lambda: nvml.energy_j(nvml.device_at(0)), lambda: energy.time.sleep(0.35), 2.0
+        lambda: nvml.energy_j(nvml.device_at(0)), lambda: time.sleep(0.35), 2.0
     )
     assert done == 6
     assert joules / seconds == pytest.approx(50.0, rel=0.02)
@@ -244,7 +246,7 @@ def test_a_counter_that_stands_still_is_told(clock: FakeNvml) -> None:
 def test_joules_of_an_epoch(clock: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = get_backend("numpy")
     nvml = Nvml(clock)
-    monkeypatch.setattr(energy.Trainer, "train", lambda self, data, orders: energy.time.sleep(0.25))
+    monkeypatch.setattr(Trainer, "train", lambda self, data, orders: time.sleep(0.25))
     row = energy.measure(backend, SMALL, lambda: nvml.energy_j(nvml.device_at(0)), 2.0)
     assert row["idle_w"] == pytest.approx(50.0, rel=0.03)
     assert row["gross_j_per_epoch"] == pytest.approx(12.5, rel=0.05)

@@ -97,7 +97,7 @@ def _jax_launches(backend: Backend) -> int | None:
         def call(*args: Any) -> Any:
             with jax.enable_x64(True), jax.default_matmul_precision("float32"):
                 if f.__name__ == "epoch":
-                    texts.append(program.lower(*args).compile().as_text())
+                    texts.append(program.lower(*args).compile().as_text() or "")
                 return program(*args)
 
         return call

@@ -191,7 +191,7 @@ def floor(report: Report, problem: Problem, precision: str) -> float | None:
     moved = batch_size * problem.layer_sizes[0] + 4 * (
         5 * weights + 4 * batch_size * sum(problem.layer_sizes[1:])
     )
-    return 1e6 * max(flop / rate[0], moved / bandwidth[0])
+    return float(1e6 * max(flop / rate[0], moved / bandwidth[0]))
 
 
 def _over(step_us: dict[str, float], name: str) -> str:

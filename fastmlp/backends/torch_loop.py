@@ -7,7 +7,7 @@ the same memory. So all that changes lies there: the carry, the orders, and the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from fastmlp.backends.ladder import Library
 from fastmlp.backends.record import Body
@@ -69,7 +69,7 @@ class CapturedStep:
 
         def step() -> None:
             x = self._xs.index_select(0, self._number)[0]
-            after, ys = f(self._carry, x, shared)
+            after, ys = cast(Any, f(self._carry, x, shared))
             if not self._columns:
                 self._columns += [y.new_empty((xs.shape[0], *y.shape)) for y in ys]
             for column, y in zip(self._columns, ys, strict=True):
