@@ -335,6 +335,14 @@ def test_the_table_fits_a_terminal() -> None:
 
 
 def test_peak_memory_is_this_process_own() -> None:
-    before = peak_rss_bytes()
-    held = np.ones(max(0, before) // 8 + 5_000_000)
-    assert peak_rss_bytes() >= before + held.nbytes // 2
+    held = np.ones(12_500_000)  # 100 MB, of this process
+    code = (
+        "import numpy as np; from bench.peers.child import peak_rss_bytes as peak;"
+        "before = peak(); held = np.ones(12_500_000); print(before, peak())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    before, after = map(int, done.stdout.split())
+    assert before < held.nbytes
+    assert after >= before + held.nbytes // 2
