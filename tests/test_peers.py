@@ -21,7 +21,6 @@ from rich.console import Console
 from bench.peers import __main__ as command
 from bench.peers import turns
 from bench.peers.adapters import FORMS
-from bench.peers.child import peak_rss_bytes
 from bench.peers.configs import CONFIGS, check_problem, make_problem
 from bench.peers.prediction import check_labels
 from bench.peers.problem import Form, Optimization, Problem, Unsupported
