@@ -107,7 +107,7 @@ def test_outputs_may_be_few_or_many(cupy: Any, loss: str, n_outputs: int) -> Non
 
 
 def test_a_large_batch_is_learnt_in_blocks(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cupy_backend, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(cupy_backend, "GPU_BLOCK_ROWS", 16)
     X, y = make_problem("softmax_cross_entropy", 120)
     results = []
     for backend in (backend_on(cupy, "captured"), get_backend("numpy")):

@@ -71,8 +71,6 @@ def measure(backend: Backend, problem: Problem, share_s: float) -> Row:
         carry, report = epoch(carry, data, orders[len(times_s) % ORDERS], nothing_left)
         backend.sync((carry, report))
         times_s.append(time.perf_counter() - started)
-    first_s, *epochs_s = times_s
-    epoch_s = quartiles(epochs_s)
     finite = bool(np.isfinite(backend.to_host(report)).all())  # means, and sum |W|
     return {
         **where(backend),
@@ -82,11 +80,7 @@ def measure(backend: Backend, problem: Problem, share_s: float) -> Row:
         "steps_per_epoch": n_steps,
         "dtype": DTYPE,
         **rung_of(backend),
-        "first_epoch_s": first_s,
-        "epochs": len(epochs_s),
-        "epoch_s": epoch_s,
-        "step_us": {name: 1e6 * seconds / n_steps for name, seconds in epoch_s.items()},
-        "samples_per_s": n / epoch_s["median"],
+        **timed(times_s, n_steps, batch_size),
         "memory_bytes": _memory_bytes(backend),
         "ok": finite,
     }
@@ -98,10 +92,18 @@ def enough(times_s: list[float], share_s: float) -> bool:
     return n >= LEAST_EPOCHS and (used_s >= share_s or n >= MOST_EPOCHS)
 
 
-def quartiles(times_s: list[float]) -> dict[str, float]:
-    """Return median and quartiles."""
-    q1, median, q3 = statistics.quantiles(times_s, n=4, method="inclusive")
-    return {"q1": q1, "median": median, "q3": q3}
+def timed(times_s: list[float], n_steps: int, batch_size: int) -> Row:
+    """Say in a row how long epochs took: the first one apart, of the others quartiles."""
+    first_s, *epochs_s = times_s
+    q1, median, q3 = statistics.quantiles(epochs_s, n=4, method="inclusive")
+    epoch_s = {"q1": q1, "median": median, "q3": q3}
+    return {
+        "first_epoch_s": first_s,
+        "epochs": len(epochs_s),
+        "epoch_s": epoch_s,
+        "step_us": {name: 1e6 * seconds / n_steps for name, seconds in epoch_s.items()},
+        "samples_per_s": n_steps * batch_size / median,
+    }
 
 
 def _memory_bytes(backend: Backend) -> Row:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.gpu.problems import PROBLEMS, SCALE, Problem, generated_images, mlp_recipe
 from bench.gpu.settings import Row, Settings, open_backend
-from bench.gpu.speed import DTYPE, LEARNING_RATE, QUICK, SEED, enough, quartiles
+from bench.gpu.speed import DTYPE, LEARNING_RATE, QUICK, SEED, enough, timed
 from fastmlp.backends import get_backend
 from fastmlp.core import gradient_descent
 from fastmlp.training import Trainer, draw_params, epoch_order, one_hot
@@ -46,8 +46,7 @@ def measure(problem: Problem, form: str, device: str, share_s: float) -> Row:
     import torch
 
     n_steps, batch_size = problem.shape(device)
-    n = n_steps * batch_size
-    network = Network(torch, problem, form, device, n)
+    network = Network(torch, problem, form, device)
     error = network.check()
     times_s: list[float] = []
     orders = [network.order(epoch) for epoch in (1, 2, 3)]
@@ -57,8 +56,6 @@ def measure(problem: Problem, form: str, device: str, share_s: float) -> Row:
         network.epoch(orders[len(times_s) % len(orders)])
         network.wait()
         times_s.append(time.perf_counter() - started)
-    first_s, *epochs_s = times_s
-    epoch_s = quartiles(epochs_s)
     return {
         "backend": f"torch:{form}",
         "device": device,
@@ -67,11 +64,7 @@ def measure(problem: Problem, form: str, device: str, share_s: float) -> Row:
         "batch_size": batch_size,
         "steps_per_epoch": n_steps,
         "dtype": DTYPE,
-        "first_epoch_s": first_s,
-        "epochs": len(epochs_s),
-        "epoch_s": epoch_s,
-        "step_us": {name: 1e6 * seconds / n_steps for name, seconds in epoch_s.items()},
-        "samples_per_s": n / epoch_s["median"],
+        **timed(times_s, n_steps, batch_size),
         "loss_error": error,
         "ok": error <= CHECK_LIMIT,
     }
@@ -80,10 +73,11 @@ def measure(problem: Problem, form: str, device: str, share_s: float) -> Row:
 class Network:
     """A model with its data on the device, and a step in one of the forms."""
 
-    def __init__(self, torch: Any, problem: Problem, form: str, device: str, n: int) -> None:
-        self.torch, self.problem, self.device, self.n = torch, problem, device, n
-        self.images, self.labels = generated_images(n, SEED)
-        _, self.batch_size = problem.shape(device)
+    def __init__(self, torch: Any, problem: Problem, form: str, device: str) -> None:
+        self.torch, self.problem, self.device = torch, problem, device
+        n_steps, self.batch_size = problem.shape(device)
+        self.n = n_steps * self.batch_size
+        self.images, self.labels = generated_images(self.n, SEED)
         self.X = torch.from_numpy(self.images).to(device)
         self.y = torch.from_numpy(self.labels).to(device)
         self.model = self._model()

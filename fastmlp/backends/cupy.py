@@ -14,6 +14,7 @@ from fastmlp.backends.cupy_loop import CupySteps
 from fastmlp.backends.ladder import Ladder
 from fastmlp.backends.numpy_trace import Traced
 from fastmlp.backends.record import (
+    GPU_BLOCK_ROWS,
     Backend,
     BackendUnavailableError,
     Function,
@@ -21,7 +22,6 @@ from fastmlp.backends.record import (
 )
 from fastmlp.core.arrays import Array, Namespace
 
-BLOCK_ROWS = 2**16  # activations of so many rows are nothing to a GPU's memory
 FIRST_WITH_TF32 = 80  # compute capability
 PRODUCTS = {
     "float32": "COMPUTE_TYPE_DEFAULT",
@@ -68,7 +68,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         to_host=on_device(cupy.asnumpy),
         sync=on_device(sync),
         rung=lambda: ladder.rung,
-        block_rows=BLOCK_ROWS,
+        block_rows=GPU_BLOCK_ROWS,
         ahead=1,
     )
 

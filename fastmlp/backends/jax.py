@@ -10,6 +10,7 @@ import numpy as np
 
 from fastmlp.backends.jax_forms import tuned, turn
 from fastmlp.backends.record import (
+    GPU_BLOCK_ROWS,
     Backend,
     BackendUnavailableError,
     Body,
@@ -91,7 +92,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         to_host=np.array,
         sync=cast(Any, jax).block_until_ready,
         tune=tuned if on_cpu else lambda recipe: recipe,
-        block_rows=1024 if on_cpu else 2**16,  # activations of so many are nothing to a GPU
+        block_rows=1024 if on_cpu else GPU_BLOCK_ROWS,
         column_block=16 if on_cpu else 0,
         ahead=1,
     )

@@ -14,6 +14,9 @@ from fastmlp.core.tree import tree_map
 # (JAX on a CPU, networks of the size of the digits').
 HOT_STEPS = 2**16
 
+# Rows of a block on a GPU: their activations are nothing to its memory.
+GPU_BLOCK_ROWS = 2**16
+
 Function = Callable[..., Any]
 Body = Callable[[Any, Array, Any], tuple[Any, tuple[Array, ...]]]  # (carry, x, shared)
 

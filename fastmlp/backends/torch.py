@@ -13,6 +13,7 @@ import numpy as np
 
 from fastmlp.backends.ladder import Ladder
 from fastmlp.backends.record import (
+    GPU_BLOCK_ROWS,
     Backend,
     BackendUnavailableError,
     Function,
@@ -23,7 +24,6 @@ from fastmlp.backends.record import (
 from fastmlp.backends.torch_loop import cuda_capture, torch_library
 from fastmlp.core.arrays import Array, Namespace
 
-BLOCK_ROWS = 2**16  # activations of so many rows are nothing to a GPU's memory
 OFFERED = {"cpu": ("bfloat16",), "cuda": ("tf32", "bfloat16")}
 
 
@@ -83,7 +83,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         to_device=to_device,
         to_host=to_host,
         sync=sync,
-        block_rows=BLOCK_ROWS if on_cuda else 1024,
+        block_rows=GPU_BLOCK_ROWS if on_cuda else 1024,
         ahead=0 if chosen.type == "cpu" else 1,
     )
 
