@@ -350,6 +350,24 @@ BINARY: tuple[Any, ...] = (
 )
 
 
+def test_an_old_value_that_is_read_late_is_kept_till_then(cupy: Any) -> None:
+    def f(carry: Any, x: Any, shared: Any) -> Any:
+        a, b = carry
+        return (0.5 * a, 0.1 * (b @ shared) + a), (1.0 * x,)  # a is there before the product
+
+    rng = np.random.default_rng(0)
+    host: Any = tuple(rng.normal(size=(3, 3)) for _ in range(2))
+    xs: Any = rng.normal(size=(4, 3, 3))
+    shared: Any = rng.normal(size=(3, 3))
+    backend = backend_on(cupy, "captured")
+    placed = [backend.place(tree, "float64") for tree in (host, xs, shared)]
+    got = backend.fetch(backend.scan(f, *placed))
+    assert backend.rung().name == "captured"
+    wanted = python_scan(get_backend("numpy").xp)(f, host, xs, shared)
+    for a, b in zip(leaves(got), leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_any_step_plays_as_it_is_written(cupy: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -80,7 +80,7 @@ def test_a_carry_may_swap_and_stay() -> None:
 
     def f(carry: Any, x: Any, shared: Any) -> Any:
         a, b, c = carry
-        return (b, a + x, c), (b, c.T)
+        return (b, a, c + x), (b, c.T)
 
     place = backend.to_device
     draw = np.random.default_rng(0).normal
