@@ -59,6 +59,21 @@ def test_derivatives_see_plain_arrays(name: str) -> None:
     np.testing.assert_array_equal(a.T @ delta, a.array.T @ delta)
 
 
+def test_small_matrices_are_carried_turned_and_large_ones_as_they_lie(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted, _ = trained(get_backend("numpy"))
+    for limit in (0, 20, 10**6):  # matrices have 35, 20 and 12 weights
+        monkeypatch.setattr(jax_forms, "TURNED", limit)
+        arrays = [np.zeros(shape) for shape in ((7, 5), (5,), (5, 4), (4,), (4, 3), (3,))]
+        for array, other in zip(arrays, jax_forms.turn(tuple(arrays)), strict=True):
+            is_turned = array.ndim == 2 and array.size <= limit
+            assert other.shape == (array.T.shape if is_turned else array.shape)
+        got, _ = trained(jax_backend.create("cpu"))
+        for new, old in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(new, old, rtol=1e-12, atol=1e-14)
+
+
 def trained(backend: Backend) -> tuple[list[Any], list[dict[str, float]]]:
     X, y = make_problem("softmax_cross_entropy", 70)
     trainer = make_trainer(

@@ -1,6 +1,7 @@
 """What the formulas become for XLA on a CPU: the same numbers from products that it is fast at.
 
-The scan carries every W turned, as (n_out, n_in); the formulas see W itself, and all turns cancel.
+The scan carries every small W turned, as (n_out, n_in); the formulas see W itself, and all turns
+cancel.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from fastmlp.core.network import Params
 from fastmlp.core.optimizers import Optimizer
 from fastmlp.core.step import Recipe
 from fastmlp.core.tree import tree_map
+
+# Weights of a matrix that is still carried turned; a larger one is faster as it lies.
+TURNED = 2**17
 
 
 class Inputs(NamedTuple):
@@ -39,6 +43,8 @@ class TurnedInputs(NamedTuple):
     array: Any  # (n, n_in)
 
     def __matmul__(self, delta: Any) -> Any:
+        if self.array.shape[1] * delta.shape[1] > TURNED:
+            return self.array.T @ delta
         return (delta.T @ self.array).T
 
 
@@ -52,8 +58,12 @@ class Scale(NamedTuple):
 
 
 def turn(tree: Any) -> Any:
-    """Transpose every matrix; XLA makes no copy of it."""
-    return tree_map(lambda array: array.T if array.ndim == 2 else array, tree)
+    """Transpose every small matrix; XLA makes no copy of it."""
+
+    def turned(array: Any) -> Any:
+        return array.T if array.ndim == 2 and array.size <= TURNED else array
+
+    return tree_map(turned, tree)
 
 
 def tuned(recipe: Recipe) -> Recipe:
