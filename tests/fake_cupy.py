@@ -72,9 +72,21 @@ class FakeCupy(ModuleType):
         self.refuses: dict[str, Exception] = {}  # "compile", "capture", "gemm"
         self.devices: list[int] = []  # current ones
         self.compute_capability = "90"
-        names = ("equal", "exp", "expm1", "log", "log1p", "maximum", "sqrt", "tanh", "abs")
+        names = (
+            "equal",
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "maximum",
+            "minimum",
+            "sqrt",
+            "tanh",
+            "abs",
+        )
         for name in (*names, "reshape", "take", "zeros_like", "ones_like", *REDUCTIONS):
             setattr(self, name, _function(counts, getattr(np, name)))
+        self.finfo = np.finfo
         self.ndarray = FakeArray
         self.stack = lambda arrays, axis=0: _call(counts, np.stack, list(arrays), axis=axis)
         self.concat = lambda arrays, axis: _call(counts, np.concat, list(arrays), axis=axis)

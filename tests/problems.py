@@ -13,6 +13,7 @@ from fastmlp.core.tree import tree_leaves
 from fastmlp.training import Trainer, draw_params, epoch_order, one_hot
 
 LOSS_NAMES = tuple(LOSSES)
+BOUNDED_LOSSES = tuple(name for name in LOSSES if name != "poisson")  # for any logits
 ACTIVATION_NAMES = tuple(ACTIVATIONS)
 leaves = tree_leaves
 
@@ -38,6 +39,8 @@ def make_problem(
         y = one_hot(rng.integers(n_outputs, size=n), n_outputs)
     elif loss == "sigmoid_cross_entropy":
         y = rng.integers(2, size=(n, n_outputs)).astype(np.uint8)
+    elif loss == "poisson":
+        y = rng.poisson(1.0, size=(n, n_outputs)).astype(np.float64)
     else:
         y = rng.normal(size=(n, n_outputs))
     return Problem(X, y)

@@ -33,9 +33,9 @@ def counted() -> Counted:
     recipe = make_recipe("softmax_cross_entropy", ("relu",), adam())
     loss, steps, outputs = recipe.loss, list[None](), list[None]()
 
-    def loss_and_delta(xp: Any, logits: Any, y: Any) -> Any:
+    def loss_and_delta(xp: Any, logits: Any, y: Any, v: Any) -> Any:
         steps.append(None)
-        return loss.loss_and_delta(xp, logits, y)
+        return loss.loss_and_delta(xp, logits, y, v)
 
     def output(xp: Any, logits: Any) -> Any:
         outputs.append(None)

@@ -192,7 +192,7 @@ def test_forward_and_backward_are_few_launches(cupy: Any) -> None:
     x = backend.to_device(np.ones((128, 784)), "uint8")
     y = backend.to_device(np.eye(10)[np.zeros(128, int)], "float32")
     before = cupy.counts.launches
-    gradient(backend.xp, make_recipe(scale=1 / 255), params, x, y)
+    gradient(backend.xp, make_recipe(scale=1 / 255), params, x, y, 1 / 128)
     assert cupy.counts.launches - before <= 36
 
 

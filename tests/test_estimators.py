@@ -15,10 +15,10 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-import fastmlp.estimators.base as base
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.backends import BackendUnavailableError, backend_status, get_backend
 from fastmlp.data import load_digits
+from fastmlp.estimators import settings
 from fastmlp.training import DivergenceError, Epoch, Trainer
 
 DIGITS = load_digits()
@@ -180,7 +180,9 @@ def test_pickle_clone_and_search() -> None:
 
 def test_divergence_names_the_epoch_and_keeps_the_last_weights() -> None:
     # no ReLU: dead units would end the divergence
-    model = MLPRegressor((9,), "identity", solver="sgd", learning_rate_init=1e3, random_state=0)
+    model = MLPRegressor(
+        "squared_error", (9,), "identity", solver="sgd", learning_rate_init=1e3, random_state=0
+    )
     message = r"diverged in epoch \d+ .*smaller learning rate than 1000"
     with pytest.raises(DivergenceError, match=message):
         model.fit(X, Y)
@@ -191,7 +193,9 @@ def test_divergence_names_the_epoch_and_keeps_the_last_weights() -> None:
 
 
 def test_a_loss_that_rose_is_no_silence() -> None:
-    model = MLPRegressor((9,), "identity", solver="sgd", learning_rate_init=0.5, random_state=0)
+    model = MLPRegressor(
+        "squared_error", (9,), "identity", solver="sgd", learning_rate_init=0.5, random_state=0
+    )
     with pytest.warns(ConvergenceWarning, match=r"rose from .* learning_rate_init=0.5 is too"):
         model.set_params(max_iter=2, momentum=0.0).fit(X, 1e3 * Y)
 
@@ -209,15 +213,15 @@ def test_a_fitted_model_says_what_it_ran_on() -> None:
 
 def test_ctrl_c_keeps_the_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(Trainer):
-        def run(self, X: Any, y: Any, orders: Any, on_epoch: Any = None) -> None:
+        def run(self, X: Any, y: Any, orders: Any, on_epoch: Any = None, **how: Any) -> None:
             def press(epoch: Epoch) -> None:
                 on_epoch(epoch)
                 if epoch.epoch == 2:
                     raise KeyboardInterrupt
 
-            super().run(X, y, orders, press)
+            super().run(X, y, orders, press, **how)
 
-    monkeypatch.setattr(base, "Trainer", Interrupted)
+    monkeypatch.setattr(settings, "Trainer", Interrupted)
     with pytest.warns(UserWarning, match="weights of epoch 2 are kept"):
         model = MLPClassifier(random_state=0).fit(X, Y)
     monkeypatch.undo()
@@ -317,7 +321,7 @@ def test_bad_use() -> None:
         model.predict(X)
     with pytest.raises(ValueError, match="give both, or neither"):
         model.fit(X, Y, X_val=X)
-    with pytest.raises(ValueError, match=r"X_val, y_val: y_val has the labels \[11\]"):
+    with pytest.raises(ValueError, match=r"X_val, y_val: y has the labels \[11\]"):
         model.fit(X, Y, X_val=X[:1], y_val=[11])
     with pytest.raises(ValueError, match="63 features"):
         model.fit(X, Y).predict(X[:, 1:])

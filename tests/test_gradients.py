@@ -69,7 +69,7 @@ def pre_activations(recipe: Recipe, params: Params, problem: Problem) -> list[An
 
 def loss_and_grads(xp: Any, recipe: Recipe, params: Params, x: Any, y: Any) -> tuple[Any, Params]:
     trace = core.forward(xp, params, x, recipe.hidden)
-    loss, delta = recipe.loss.loss_and_delta(xp, trace.logits, y)
+    loss, delta = recipe.loss.loss_and_delta(xp, trace.logits, y, 1.0 / x.shape[0])
     grads = core.backprop(xp, params, trace, delta, recipe.hidden)
     return core.l2_penalty(xp, params, loss, grads, recipe.l2, x.shape[0])
 
@@ -123,7 +123,7 @@ def test_network_worked_by_hand() -> None:
     params = (Layer(W=paper["W1"], b=paper["b1"]), Layer(W=paper["W2"], b=paper["b2"]))
 
     trace = core.forward(xp, params, paper["x"], recipe.hidden)
-    loss, delta2 = recipe.loss.loss_and_delta(xp, trace.logits, paper["y"])
+    loss, delta2 = recipe.loss.loss_and_delta(xp, trace.logits, paper["y"], 0.5)
     one, two = core.backprop(xp, params, trace, delta2, recipe.hidden)
     delta1 = (paper["delta2"] @ paper["W2"].T) * recipe.hidden[0].h_prime(
         xp, paper["z1"], paper["a1"]
@@ -184,6 +184,10 @@ def test_loss_and_output_equal_their_textbook_form(loss: str) -> None:
     elif loss == "sigmoid_cross_entropy":
         p = 1 / (1 + np.exp(-a))
         expected = np.mean(-np.sum(np.log(np.where(y == 1, p, 1 - p)), axis=1))
+    elif loss == "poisson":
+        p = np.exp(a)
+        counts = np.maximum(y, 1.0)  # the logarithm of a count of 0 counts 0 times
+        expected = np.mean(np.sum(y * np.log(counts / p) - y + p, axis=1))
     else:
         p = a
         expected = np.mean([np.linalg.norm(row) ** 2 / 2 for row in a - y])

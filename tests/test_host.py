@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from problems import ACTIVATION_NAMES, leaves, make_problem
 
+from fastmlp.core import activations
 from fastmlp.training import draw_params, epoch_order, one_hot
 
 
@@ -82,7 +83,7 @@ def test_weights_fill_the_interval_of_glorot(activation: str) -> None:
         assert abs(np.mean(np.asarray(layer.W))) < 0.02 * bound
 
 
-@pytest.mark.parametrize("activation", ACTIVATION_NAMES)
+@pytest.mark.parametrize("activation", activations.ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(5,), (5, 4)])
 def test_random_state_draws_the_weights_of_scikit_learn(
     hidden: tuple[int, ...], activation: str

@@ -17,6 +17,7 @@ from source_tree import CORE, FILES, PACKAGE, ROOT, names
 
 from fastmlp.backends import Backend, get_backend, python_scan
 from fastmlp.core import Namespace, adam, gradient_descent, momentum, nesterov
+from fastmlp.estimators.losses import REPORTED
 from fastmlp.training import draw_params, programs
 
 LECTURE = [PACKAGE / "core" / f"{name}.py" for name in ("network", "activations", "losses", "step")]
@@ -147,6 +148,8 @@ def test_formulas_use_exactly_the_functions_of_the_namespace() -> None:
         program.epoch(carry, data, place(batches, "int32"), place(rest, "int32"))
         program.predict(carry.params, data[0])
         program.evaluate(carry.params, data)
+        recipe = recipe._replace(loss=REPORTED[loss])
+        programs(backend, recipe).evaluate(carry.params, data)
         recipe.optimizer.init(xp, carry.params)
         kept, back = place([0, 2], "int32"), place(np.arange(7), "int32")
         program.widen(program.narrow(carry, kept), carry, back)

@@ -39,6 +39,6 @@ def test_classifier_learns_as_ours(hidden: tuple[int, ...]) -> None:
 
 def test_regressor_learns_as_ours() -> None:
     choices: dict[str, Any] = {"activation": "tanh", "max_iter": 5, "random_state": 0}
-    ours = fastmlp.MLPRegressor((20,), **choices).fit(X, Y)
-    theirs = reference.MLPRegressor((20,), **choices).fit(X, Y)
+    ours = fastmlp.MLPRegressor(hidden_layer_sizes=(20,), **choices).fit(X, Y)
+    theirs = reference.MLPRegressor(hidden_layer_sizes=(20,), **choices).fit(X, Y)
     np.testing.assert_allclose(theirs.predict(X), ours.predict(X), rtol=1e-9)

@@ -77,7 +77,7 @@ def gradients(backend: Backend, dtype: str, activation: str, loss: str) -> dict[
 
     def evaluate(params: Any, x: Any, y: Any) -> Any:
         trace = forward(xp, params, x, hidden)
-        value, delta = row.loss_and_delta(xp, trace.logits, y)
+        value, delta = row.loss_and_delta(xp, trace.logits, y, 1.0 / x.shape[0])
         return trace.logits, value, backprop(xp, params, trace, delta, hidden)
 
     images, labels = generated_images(BATCH_SIZE, SEED)

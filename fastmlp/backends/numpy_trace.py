@@ -95,8 +95,8 @@ def _fixed_rows(operands: list[Any], out: Any) -> Callable[[], Any]:
     return partial(array.take, rows, 0, out, "raise")
 
 
-def _largest(axis: int) -> Bind:
-    return lambda operands, out: partial(operands[0].argmax, axis, out)
+def _largest(axis: int, keepdims: bool = False) -> Bind:
+    return lambda operands, out: partial(operands[0].argmax, axis, out, keepdims=keepdims)
 
 
 REDUCTIONS = {np.sum: np.add, np.max: np.maximum, np.all: np.logical_and}
@@ -157,7 +157,9 @@ class Traced(NDArrayOperatorsMixin):
             return self._view(lambda array: np.reshape(array, args[1]))
         if func is np.take and len(args) == 2 and kwargs == {"axis": 0}:
             bind: Bind = _rows if isinstance(args[1], Traced) else _fixed_rows
-        elif func is np.argmax and len(args) == 1 and set(kwargs) == {"axis"}:
+        elif (
+            func is np.argmax and len(args) == 1 and {"axis"} <= set(kwargs) <= {"axis", "keepdims"}
+        ):
             bind = _largest(**kwargs)
         elif func in REDUCTIONS and len(args) == 1 and set(kwargs) <= {"axis", "keepdims"}:
             reduce = REDUCTIONS[func].reduce

@@ -38,11 +38,16 @@ def create(device: str | None, precision: str = "float32") -> Backend:
     check_precision("torch", str(chosen), precision, *offered)
     compat = _namespace()
 
+    # array-api-compat refuses numbers before 1.16 and copies them to the device since
+
     def maximum(x: Any, y: Any, /) -> Any:
-        # array-api-compat refuses numbers before 1.16 and copies them to the device since
         return torch.clamp(x, min=y) if isinstance(y, float) else compat.maximum(x, y)
 
-    xp = cast(Namespace, SimpleNamespace(**{**vars(compat), "maximum": maximum}))
+    def minimum(x: Any, y: Any, /) -> Any:
+        return torch.clamp(x, max=y) if isinstance(y, float) else compat.minimum(x, y)
+
+    own = {"maximum": maximum, "minimum": minimum}
+    xp = cast(Namespace, SimpleNamespace(**{**vars(compat), **own}))
 
     def scoped(f: Function) -> Function:
         """Run f without PyTorch's own gradients, with products as asked for."""

@@ -6,9 +6,10 @@ Nothing in here imports an array library.
 
 from __future__ import annotations
 
-from fastmlp.core.activations import ACTIVATIONS, Activation
+from fastmlp.core.activations import Activation
 from fastmlp.core.arrays import Array, Namespace
-from fastmlp.core.losses import LOSSES, Loss
+from fastmlp.core.further import ACTIVATIONS, LOSSES, smooth_labels
+from fastmlp.core.losses import Loss
 from fastmlp.core.network import Layer, Params, backprop, check_params, forward
 from fastmlp.core.optimizers import Optimizer, adam, gradient_descent, momentum, nesterov
 from fastmlp.core.regularization import l2_penalty
@@ -50,6 +51,7 @@ __all__ = [
     "nesterov",
     "predict",
     "prepare",
+    "smooth_labels",
     "step",
     "tree_map",
     "update",

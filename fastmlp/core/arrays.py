@@ -24,6 +24,7 @@ class Array(Protocol):
     def __mul__(self, other: Array | float, /) -> Array: ...
     def __rmul__(self, other: float, /) -> Array: ...
     def __truediv__(self, other: Array | float, /) -> Array: ...
+    def __rtruediv__(self, other: float, /) -> Array: ...
     def __matmul__(self, other: Array, /) -> Array: ...
     def __gt__(self, other: Array | float, /) -> Array: ...
     def __getitem__(self, index: Any, /) -> Array: ...
@@ -33,17 +34,21 @@ class Namespace(Protocol):
     """The functions of the Python array API standard (2024.12) that the formulas use."""
 
     def abs(self, x: Array, /) -> Array: ...  # noqa: D102
-    def all(self, x: Array, /, *, axis: int) -> Array: ...  # noqa: D102
-    def argmax(self, x: Array, /, *, axis: int) -> Array: ...  # noqa: D102
+    def all(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array: ...  # noqa: D102
+    def argmax(  # noqa: D102
+        self, x: Array, /, *, axis: int, keepdims: bool = False
+    ) -> Array: ...
     def astype(self, x: Array, dtype: Any, /, *, copy: bool = True) -> Array: ...  # noqa: D102
     def concat(self, arrays: Sequence[Array], /, *, axis: int) -> Array: ...  # noqa: D102
     def equal(self, x: Array, y: Array, /) -> Array: ...  # noqa: D102
     def exp(self, x: Array, /) -> Array: ...  # noqa: D102
     def expm1(self, x: Array, /) -> Array: ...  # noqa: D102
+    def finfo(self, dtype: Any, /) -> Any: ...  # noqa: D102
     def log(self, x: Array, /) -> Array: ...  # noqa: D102
     def log1p(self, x: Array, /) -> Array: ...  # noqa: D102
     def max(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array: ...  # noqa: D102
     def maximum(self, x: Array, y: Array | float, /) -> Array: ...  # noqa: D102
+    def minimum(self, x: Array, y: Array | float, /) -> Array: ...  # noqa: D102
     def ones_like(self, x: Array, /) -> Array: ...  # noqa: D102
     def reshape(self, x: Array, shape: tuple[int, ...], /) -> Array: ...  # noqa: D102
     def sqrt(self, x: Array, /) -> Array: ...  # noqa: D102

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.network import Layer, Params
 
+Weight: TypeAlias = "Array | int"
+
 
 def l2_penalty(
-    xp: Namespace, params: Params, loss: Array, grads: Params, l2: float, n: int
+    xp: Namespace, params: Params, loss: Array, grads: Params, l2: float, n: Weight
 ) -> tuple[Array, Params]:
     """Add ``l2 / (2 n) sum ||W||^2`` to the loss and ``l2 W / n`` to the gradient (eq. 17).
 
-    n is the number of rows of the batch, as in scikit-learn; biases are free.
+    n is the number of rows of the batch, as in scikit-learn, or the sum of their weights; biases
+    are free.
     """
     if l2 == 0.0:
         return loss, grads

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fastmlp.core.arrays import Array, Namespace
-from fastmlp.core.losses import Loss
+from fastmlp.core.losses import Loss, Share
 from fastmlp.core.network import Hidden, Params, backprop, forward
 from fastmlp.core.optimizers import Optimizer
-from fastmlp.core.regularization import l2_penalty
+from fastmlp.core.regularization import Weight, l2_penalty
 
 
 class Recipe(NamedTuple):
@@ -51,25 +51,26 @@ def step(
     tuple of () arrays
         The loss of the batch before the update, penalty included, then the loss's metrics.
     """
-    grads, values = gradient(xp, recipe, carry.params, x, y)
-    return update(xp, recipe, carry, grads, values, x.shape[0])
+    n = x.shape[0]
+    grads, values = gradient(xp, recipe, carry.params, x, y, 1.0 / n)
+    return update(xp, recipe, carry, grads, values, n)
 
 
 def gradient(
-    xp: Namespace, recipe: Recipe, params: Params, x: Array, y: Array
+    xp: Namespace, recipe: Recipe, params: Params, x: Array, y: Array, v: Share
 ) -> tuple[Params, tuple[Array, ...]]:
-    """Gradient of the loss without penalty, then the loss and its metrics (eq. 1-16, 23)."""
+    """Gradient of the loss without penalty, then the loss and its metrics (eq. 1-16, 23, 24)."""
     x = prepare(xp, recipe, params, x)
     trace = forward(xp, params, x, recipe.hidden)
-    loss, delta = recipe.loss.loss_and_delta(xp, trace.logits, y)
-    metrics = [metric(xp, trace.logits, y) for _, metric in recipe.loss.metrics]
+    loss, delta = recipe.loss.loss_and_delta(xp, trace.logits, y, v)
+    metrics = [metric(xp, trace.logits, y, v) for _, metric in recipe.loss.metrics]
     return backprop(xp, params, trace, delta, recipe.hidden), (loss, *metrics)
 
 
 def update(
-    xp: Namespace, recipe: Recipe, carry: Carry, grads: Params, values: tuple[Array, ...], n: int
+    xp: Namespace, recipe: Recipe, carry: Carry, grads: Params, values: tuple[Array, ...], n: Weight
 ) -> tuple[Carry, tuple[Array, ...]]:
-    """Add the penalty of n rows, and let the optimizer take its step (eq. 17-21)."""
+    """Add the penalty for rows that weigh n, and let the optimizer take its step (eq. 17-21)."""
     params, state, learning_rate, t = carry
     loss, grads = l2_penalty(xp, params, values[0], grads, recipe.l2, n)
     t = t + 1.0
@@ -97,6 +98,6 @@ def evaluate(
     xp: Namespace, recipe: Recipe, params: Params, x: Array, y: Array
 ) -> tuple[Array, ...]:
     """Loss without penalty and metrics of x against y, nothing learnt (eq. 8, 10, 12, 23)."""
-    z = logits(xp, recipe, params, x)
-    loss, _ = recipe.loss.loss_and_delta(xp, z, y)
-    return (loss, *[metric(xp, z, y) for _, metric in recipe.loss.metrics])
+    z, v = logits(xp, recipe, params, x), 1.0 / x.shape[0]
+    loss, _ = recipe.loss.loss_and_delta(xp, z, y, v)
+    return (loss, *[metric(xp, z, y, v) for _, metric in recipe.loss.metrics])

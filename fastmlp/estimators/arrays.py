@@ -31,6 +31,12 @@ def features(X: Any) -> Any:
     return host
 
 
+def filled(X: Any) -> NDArray[Any]:
+    """X as an array, if it is a sparse matrix."""
+    dense: NDArray[Any] = X.toarray() if hasattr(X, "toarray") else X
+    return dense
+
+
 def in_kind(answer: NDArray[Any], X: Any) -> Any:
     """Answer as an array of the library and on the device of X; text stays NumPy's."""
     owner: Backend | None = array_backend(X)

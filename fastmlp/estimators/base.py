@@ -4,101 +4,79 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp.backends import Backend, resolve_backend
-from fastmlp.core import ACTIVATIONS, LOSSES, Layer, Optimizer, Params, Recipe
-from fastmlp.core import optimizers as opt
-from fastmlp.estimators.arrays import as_host, features
-from fastmlp.estimators.parameters import CONSTRAINTS
-from fastmlp.estimators.patience import Patience
+from fastmlp.backends import Backend
+from fastmlp.core import Layer, Params
+from fastmlp.estimators.arrays import as_host, features, filled
+from fastmlp.estimators.course import Course
 from fastmlp.estimators.progress import progress_bar
-from fastmlp.training import Epoch, Trainer, TrainerLike, draw_params
+from fastmlp.estimators.settings import Settings
+from fastmlp.estimators.solvers import Samples, advise, run_epochs, run_lbfgs
+from fastmlp.estimators.validation import Validation, split_off
+from fastmlp.training import Trainer, TrainerLike, draw_params
 
-X_DTYPES = (np.float64, np.float32, np.uint8)  # others become the first
+# Other dtypes become the first.
+TAKEN: dict[str, Any] = {
+    "dtype": (np.float64, np.float32, np.uint8),
+    "accept_sparse": ("csr", "csc"),
+}
 
 
-class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Parameters, fit and outputs of `MLPClassifier` and `MLPRegressor`."""
+class BaseMLP(Settings):
+    """Training and outputs of `MLPClassifier` and `MLPRegressor`."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate_init: float = 0.001,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        backend: str | Backend | None = None,
-        device: str | None = None,
-        dtype: str | None = None,
-        precision: str | None = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.backend = backend
-        self.device = device
-        self.dtype = dtype
-        self.precision = precision
-
-    # The two hooks of the estimators: what y means, and which loss goes with it.
+    # What an estimator says: what y means, which loss goes with it, how good outputs are.
 
     @abstractmethod
     def _encode(self, y: Any, reset: bool) -> NDArray[Any]:
         """Targets (n, n_outputs) of y; learn what y means if reset, else refuse what is new."""
 
     @abstractmethod
-    def _loss_name(self) -> str:
-        """Row of the table of losses that fits the targets."""
+    def _score_of(
+        self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
+    ) -> float:
+        """Accuracy or R2 of outputs."""
 
-    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Any:
+    def _check_warm_start(self, y: Any) -> None:
+        """Raise ValueError unless a network trained before can go on with y."""
+
+    def _weighted(self, weights: Any, y: Any, incremental: bool) -> Any:
+        """Weights (n,) of the samples with these y, or None."""
+        return weights
+
+    def _learnt_from(self, targets: Any) -> Any:
+        """What the network is to say where the truth is targets."""
+        return targets
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Any:
         """Train the network.
 
         Parameters
         ----------
-        X : (n_samples, n_features) array
-            uint8 stays uint8 until a batch needs it, at face value.
+        X : (n_samples, n_features) array or sparse matrix
+            uint8 stays uint8 until a batch needs it, at face value; a sparse matrix is filled up.
         y : (n_samples,) or (n_samples, n_outputs) array
+        sample_weight : (n_samples,) array, optional
+            What each sample counts in the mean of its batch (eq. 24).
         X_val, y_val : arrays, optional
-            Evaluated after each epoch into ``history_["val_..."]``; nothing is learnt from them.
+            Evaluated after each epoch into ``history_["val_..."]``; nothing is learnt from them,
+            but with early_stopping they take the place of the part that is split off.
             Steps before this one in a pipeline do not see them: transform them as X was.
 
         Returns
@@ -114,69 +92,118 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         DivergenceError
             The loss stopped being finite; the estimator keeps the last finite weights.
         """
+        return self._trained(X, y, sample_weight, X_val, y_val, resume=self.warm_start)
+
+    def _trained(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any = None,
+        y_val: Any = None,
+        *,
+        resume: bool,
+        incremental: bool = False,
+        learn_targets: bool = True,
+    ) -> Any:
+        """Train; an estimator that has learnt nothing by an error stays the one it was."""
         before = dict(self.__dict__)
         try:
-            return self._fit(X, y, X_val, y_val)
+            self._validate_params()
+            if (X_val is None) != (y_val is None):
+                raise ValueError("X_val and y_val go together: give both, or neither.")
+            if incremental and self.early_stopping:
+                raise ValueError(
+                    "partial_fit does not support early_stopping=True: it sees one part of the "
+                    "samples. Set early_stopping=False, or take fit."
+                )
+            first = not (resume and hasattr(self, "coefs_"))
+            backend = self._backend(X)
+            X, y_raw = self._check_data(X, y, reset=first)
+            y = self._encode(y_raw, first and learn_targets)
+            if not first and not incremental:
+                self._check_warm_start(y_raw)
+            weights = sample_weight
+            if weights is not None:
+                weights = _check_sample_weight(as_host(weights, "sample_weight"), X)
+            weights = self._weighted(weights, y_raw, incremental)
+            validation = None if X_val is None else self._check_validation(X_val, y_val)
+            self._run(backend, X, y, weights, validation, first, incremental)
         except BaseException:
-            if "coefs_" in before and getattr(self, "_trainer", None) is before.get("_trainer"):
-                self.__dict__.clear()  # nothing was learnt: the model stays the one it was
+            if "coefs_" in before and self.__dict__.get("coefs_") is before["coefs_"]:
+                self.__dict__.clear()
                 self.__dict__.update(before)
             raise
-
-    def _fit(self, X: Any, y: Any, X_val: Any, y_val: Any) -> Any:
-        self._validate_params()
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val go together: give both, or neither.")
-        backend = self._backend(X)
-        X, y = self._check_data(X, y, reset=True)
-        n, n_features = X.shape
-        dtype = self.dtype or ("float32" if X.dtype == np.float32 else "float64")
-        rng = check_random_state(self.random_state)
-        sizes = (n_features, *self._hidden(), y.shape[1])
-        params = draw_params(sizes, rng, activation=self.activation)
-        recipe, batch_size = self._recipe(), self._batch_size(n)
-        # of a generator of the caller's no order is drawn in vain; validation is timed apart
-        overlap = isinstance(self.random_state, Integral) and X_val is None
-        trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap)
-        validation = None if X_val is None else self._check_validation(X_val, y_val)
-        history: dict[str, list[float]] = {}
-        patience = Patience(self.tol, self.n_iter_no_change)
-
-        with progress_bar(bool(self.verbose), self.max_iter) as show:
-
-            def on_epoch(epoch: Epoch) -> bool:
-                for name, value in {**epoch.values, "epoch_s": epoch.epoch_s}.items():
-                    history.setdefault(name, []).append(value)
-                if validation is not None:
-                    for name, value in trainer.evaluate(*validation).items():
-                        history.setdefault(f"val_{name}", []).append(value)
-                show(epoch.values)
-                return patience.see(epoch.values["loss"])
-
-            try:
-                trainer.run(X, y, self._orders(n, rng), on_epoch)
-            except KeyboardInterrupt:
-                if trainer.epoch == 0:
-                    raise
-                warnings.warn(
-                    f"Training was interrupted: the weights of epoch {trainer.epoch} are kept.",
-                    stacklevel=3,
-                )
-            finally:
-                if trainer.epoch or not hasattr(self, "coefs_"):
-                    self._keep(trainer, history, n)
-        self._advise(self.loss_curve_, patience)
         return self
+
+    def _run(
+        self,
+        backend: Backend,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        weights: NDArray[Any] | None,
+        validation: Validation | None,
+        first: bool,
+        incremental: bool,
+    ) -> None:
+        rng = check_random_state(self.random_state)
+        dtype = self.dtype or ("float32" if X.dtype == np.float32 else "float64")
+        sizes = (X.shape[1], *self._hidden(), y.shape[1])
+        if first:
+            params = draw_params(sizes, rng, activation=self.activation)
+            course = Course(self._rate())
+        else:
+            params = self._own_params(sizes)
+            course = self._course.resumed(None if incremental else self._rate())
+        samples = Samples(X, y, weights, np.arange(X.shape[0], dtype=np.int32), validation)
+        if self.early_stopping and self.solver != "lbfgs" and validation is None:
+            samples = self._split(samples, rng)
+        # of a generator of the caller's no order is drawn in vain; validation is timed apart
+        overlap = (
+            isinstance(self.random_state, Integral)
+            and samples.validation is None
+            and self.learning_rate != "adaptive"
+        )
+        samples = samples._replace(y=self._learnt_from(samples.y))
+        batch_size, epochs = self._batch_size(samples.rows.size), self.max_iter
+        trainer = self._trainer_of(backend, self._recipe(), params, batch_size, dtype, overlap)
+        if incremental:
+            epochs = 1
+            if not isinstance(trainer, Trainer):
+                raise ValueError(f"partial_fit does not train on {trainer.name}: take fit.")
+            self._give_moments(trainer)
+        has_ended = False
+        try:
+            with progress_bar(bool(self.verbose), epochs) as show:
+                if self.solver == "lbfgs":
+                    run_lbfgs(self, trainer, samples, course, show)
+                else:
+                    run_epochs(self, trainer, samples, course, rng, epochs, show)
+            has_ended = True
+        except KeyboardInterrupt:
+            if trainer.epoch == 0:
+                raise
+            warnings.warn(
+                f"Training was interrupted: the weights of epoch {trainer.epoch} are kept.",
+                stacklevel=5,
+            )
+        finally:
+            if has_ended or trainer.epoch or not hasattr(self, "coefs_"):
+                self._keep(trainer, course)
+        if not incremental and self.solver != "lbfgs":
+            advise(self, course)
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Outputs of the network (n, n_outputs) on the host."""
         check_is_fitted(self, "coefs_")
-        X = validate_data(self, features(X), reset=False, dtype=X_DTYPES)
+        X = filled(validate_data(self, features(X), reset=False, **TAKEN))
         if not hasattr(self, "_trainer"):  # after unpickling
             params = tuple(map(Layer, self.coefs_, self.intercepts_))
-            self._trainer = self._trainer_of(
+            trainer = self._trainer_of(
                 self._backend(None), self._recipe(), params, 1, self.coefs_[0].dtype.name, False
             )
+            self._give_moments(trainer)
+            self._trainer = trainer
         outputs: NDArray[Any] = self._trainer.predict(X)
         if not np.isfinite(outputs).all():
             raise ValueError(
@@ -185,116 +212,87 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             )
         return outputs
 
-    def _backend(self, X: Any) -> Backend:
-        return resolve_backend(self.backend, X, self.device, self.precision)
-
-    def _trainer_of(
-        self,
-        backend: Backend,
-        recipe: Recipe,
-        params: Params,
-        batch_size: int,
-        dtype: str,
-        overlap: bool,
-    ) -> TrainerLike:
-        return Trainer(
-            backend,
-            recipe,
-            params,
-            learning_rate=self.learning_rate_init,
-            batch_size=batch_size,
-            dtype=dtype,
-            overlap=overlap,
-        )
-
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         X, y = validate_data(
-            self, features(X), as_host(y, "y"), reset=reset, dtype=X_DTYPES, multi_output=True
+            self, features(X), as_host(y, "y"), reset=reset, multi_output=True, **TAKEN
         )
-        return X, self._encode(y, reset)
+        return filled(X), y
 
-    def _check_validation(self, X_val: Any, y_val: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _check_validation(self, X_val: Any, y_val: Any) -> Validation:
         try:
-            return self._check_data(X_val, y_val, reset=False)
+            X, y = self._check_data(X_val, y_val, reset=False)
+            return Validation(X, self._encode(y, reset=False), None)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
 
-    def _hidden(self) -> tuple[int, ...]:
-        sizes = tuple(int(size) for size in np.ravel(self.hidden_layer_sizes))
-        if any(size < 1 for size in sizes):
+    def _split(self, samples: Samples, rng: np.random.RandomState) -> Samples:
+        """Take a part of the rows for validation."""
+        X, y, weights, rows, _ = samples
+        labels = y.astype(bool) if is_classifier(self) and y.shape[1] == 1 else None
+        rows, others = split_off(rows, self.validation_fraction, labels, rng)
+        validation = Validation(X[others], y[others], None if weights is None else weights[others])
+        return Samples(X, y, weights, rows, validation)
+
+    def _own_params(self, sizes: tuple[int, ...]) -> Params:
+        """Weights to go on with, if they are those of a network of these sizes."""
+        fitted = (self.coefs_[0].shape[0], *(b.shape[0] for b in self.intercepts_))
+        if fitted != sizes:
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes} must hold sizes of at least 1; () "
-                "is the linear model."
+                f"the network was trained with layers of {fitted} units and cannot go on with "
+                f"{sizes}: leave hidden_layer_sizes and the outputs in y as they were, or set "
+                "warm_start=False."
             )
-        return sizes
+        return tuple(map(Layer, self.coefs_, self.intercepts_))
 
-    def _recipe(self) -> Recipe:
-        hidden = (ACTIVATIONS[self.activation],) * len(self._hidden())
-        loss = LOSSES[self._loss_name()]
-        return Recipe(hidden, loss, self._optimizer(), l2=float(self.alpha))
+    def _moments(self) -> Any:
+        """State of the optimizer on the host, steps done, and which optimizer it is."""
+        trainer = self.__dict__.get("_trainer")
+        if not isinstance(trainer, Trainer):
+            return self.__dict__.get("_optimizer_state")
+        state, t = trainer.backend.fetch((trainer.carry.state, trainer.carry.t))
+        optimizer = trainer.recipe.optimizer
+        return state, t, (optimizer.name, optimizer.settings)
 
-    def _optimizer(self) -> Optimizer:
-        if self.solver == "adam":
-            return opt.adam(float(self.beta_1), float(self.beta_2), float(self.epsilon))
-        if self.momentum == 0:
-            return opt.gradient_descent()
-        factory = opt.nesterov if self.nesterovs_momentum else opt.momentum
-        return factory(float(self.momentum))
-
-    def _batch_size(self, n: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, n)
-        if int(self.batch_size) > n:
-            warnings.warn(
-                f"batch_size={self.batch_size} is more than the {n} samples: all of them make one "
-                "batch.",
-                stacklevel=4,
-            )
-        return min(int(self.batch_size), n)
-
-    def _orders(self, n: int, rng: np.random.RandomState) -> Iterator[NDArray[np.int32]]:
-        """Orders of the epochs: one cumulative shuffle, as scikit-learn draws it."""
-        order = np.arange(n, dtype=np.int32)
-        for _ in range(self.max_iter):
-            if self.shuffle:
-                places = np.arange(n)
-                rng.shuffle(places)  # what sklearn.utils.shuffle draws, without its checks
-                order = order[places]
-            yield order
-
-    def _advise(self, losses: list[float], patience: Patience) -> None:
-        """Warn of a training that went wrong or ended early; tol=0 asks for all epochs."""
-        if len(losses) > 1 and losses[-1] > losses[0]:
-            advice = (
-                f"The loss rose from {losses[0]:.4g} to {losses[-1]:.4g}: "
-                f"learning_rate_init={self.learning_rate_init} is too large for these data, or "
-                "they need scaling."
-            )
-        elif len(losses) == self.max_iter and self.tol > 0 and not patience.is_over:
-            advice = (
-                f"max_iter={self.max_iter} epochs are done before the loss settled to "
-                f"tol={self.tol} (it is {losses[-1]:.4g}): more epochs may give a better fit."
-            )
-        else:
+    def _give_moments(self, trainer: TrainerLike) -> None:
+        """Let a trainer go on with the state of the optimizer, if it has the same one."""
+        moments = self._moments()
+        if moments is None or not isinstance(trainer, Trainer):
             return
-        warnings.warn(advice, ConvergenceWarning, stacklevel=4)
+        optimizer = trainer.recipe.optimizer
+        if moments[2] == (optimizer.name, optimizer.settings):
+            state, t = trainer.backend.place(moments[:2], trainer.dtype)
+            trainer.carry = trainer.carry._replace(state=state, t=t)
 
-    def _keep(self, trainer: TrainerLike, history: dict[str, list[float]], n: int) -> None:
-        params = trainer.params()
-        self.coefs_ = [layer.W for layer in params]
-        self.intercepts_ = [layer.b for layer in params]
+    def _keep(self, trainer: TrainerLike, course: Course) -> None:
+        course.n_iter = trainer.epoch
+        course.rate.advance(course.t)
+        if course.best is not None:
+            trainer.set_params(course.best)
+        params, history = trainer.params(), course.history
+        self.coefs_: list[Any] = [layer.W for layer in params]
+        self.intercepts_: list[Any] = [layer.b for layer in params]
         self.history_ = history
         self.loss_curve_ = history.get("loss", [])
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.best_loss_ = min(self.loss_curve_, default=np.nan)
-        self.n_iter_ = trainer.epoch
-        self.t_ = trainer.epoch * n
+        stops_early = self.early_stopping and self.solver != "lbfgs"
+        self.best_loss_ = None if stops_early else min(self.loss_curve_, default=np.nan)
+        self.validation_scores_: Any = course.scores if stops_early else None
+        self.best_validation_score_ = course.patience.best if stops_early else None
+        self.n_iter_, self.t_ = course.n_iter, course.t
         self.backend_, self.device_ = trainer.name, trainer.device
         self.n_layers_ = len(params) + 1
         self.n_outputs_ = self.intercepts_[-1].shape[0]
-        self._trainer = trainer
+        self._trainer, self._course = trainer, course
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the trainer out: it holds arrays of a device, and the weights are in coefs_."""
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_trainer"}
+        state: dict[str, Any] = dict(super().__getstate__())
+        state["_optimizer_state"] = self._moments()
+        state.pop("_trainer", None)
+        return state
+
+    def __sklearn_tags__(self) -> Any:
+        """Add that X may be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+)
 
+from fastmlp.backends import Backend
+from fastmlp.core import smooth_labels
 from fastmlp.estimators.arrays import as_host, in_kind
 from fastmlp.estimators.base import BaseMLP
-from fastmlp.estimators.parameters import DESCRIPTION
+from fastmlp.estimators.parameters import CONSTRAINTS, DESCRIPTION
+from fastmlp.estimators.solvers import takes_parts
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
@@ -25,6 +37,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
 
     Parameters
     ----------{DESCRIPTION}
+    class_weight : dict of label to weight, "balanced" or None, default=None
+        Weights the samples of a class; "balanced": so that all classes weigh the same.
+    label_smoothing : float, default=0.0
+        The part of a label's certainty that is given to all classes alike (eq. 32).
 
     Attributes
     ----------
@@ -51,6 +67,48 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
     ['low', 'high']
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CONSTRAINTS,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        backend: str | Backend | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        precision: str | None = None,
+    ) -> None:
+        given = locals()
+        self.__dict__.update({name: given[name] for name in given if name != "self"})
+
     def _encode(self, y: Any, reset: bool) -> NDArray[Any]:
         check_classification_targets(y)
         if not type_of_target(y).startswith("multilabel"):
@@ -65,10 +123,72 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
             self.classes_ = self._labels.classes_
         elif unknown := sorted(set(np.ravel(y).tolist()) - set(self.classes_.tolist())):
             raise ValueError(
-                f"y_val has the labels {unknown}, which are not in y: {self.classes_}."
+                f"y has the labels {unknown}, which are not among those learnt before: "
+                f"{self.classes_}."
             )
         targets: NDArray[Any] = self._labels.transform(y)
         return targets
+
+    def _check_warm_start(self, y: Any) -> None:
+        labels = self.classes_ if y.ndim == 2 else np.unique(y)
+        if set(labels.tolist()) != set(self.classes_.tolist()):
+            raise ValueError(
+                f"y has the classes {labels}, expected those of the fit before, {self.classes_}: "
+                "set warm_start=False to begin anew."
+            )
+
+    def _weighted(self, weights: Any, y: Any, incremental: bool) -> Any:
+        if self.class_weight is None:
+            return weights
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit does not support class_weight='balanced': it sees one part of the "
+                "samples. Give the weights of the classes as a dict."
+            )
+        by_class = compute_sample_weight(self.class_weight, y)
+        return by_class if weights is None else weights * by_class
+
+    def _learnt_from(self, targets: Any) -> Any:
+        if self.label_smoothing == 0.0:
+            return targets
+        n_classes = targets.shape[1] if self._loss_name() == "softmax_cross_entropy" else 2
+        return smooth_labels(targets, self.label_smoothing, n_classes)
+
+    def _score_of(
+        self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
+    ) -> float:
+        if np.isnan(outputs).any():
+            return float("nan")
+        labels = self._labels_of(targets), self._labels_of(outputs)
+        return float(accuracy_score(*labels, sample_weight=weights))
+
+    @available_if(takes_parts)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
+        """Train for one more epoch, on these samples.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`; y need not have all classes.
+        classes : (n_classes,) array, optional
+            All classes that there will be: needed in the first call.
+
+        Returns
+        -------
+        self
+        """
+        before = dict(self.__dict__)
+        try:
+            if _check_partial_fit_first_call(self, classes):
+                several = type_of_target(y).startswith("multilabel")
+                self._labels = LabelBinarizer().fit(y if several else classes)
+        except ValueError:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self._trained(
+            X, y, sample_weight, resume=True, incremental=True, learn_targets=False
+        )
 
     def _loss_name(self) -> str:
         several = self._labels.y_type_ == "multiclass" and len(self.classes_) > 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp.backends import PRECISIONS, Backend
 from fastmlp.core import ACTIVATIONS
@@ -13,21 +14,30 @@ from fastmlp.core import ACTIVATIONS
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ACTIVATIONS))],
-    "solver": [StrOptions({"sgd", "adam"})],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
     "tol": [Interval(Real, 0, None, closed="left")],
     "verbose": ["verbose"],
+    "warm_start": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="both")],
     "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
     "backend": [str, Backend, None],
     "device": [str, None],
     "dtype": [StrOptions({"float32", "float64"}), None],
@@ -37,34 +47,50 @@ CONSTRAINTS: dict[str, list[Any]] = {
 DESCRIPTION = """
     hidden_layer_sizes : sequence of int, default=(100,)
         Units of the hidden layers; () leaves the linear model.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Of the hidden layers (eq. 3-6).
-    solver : {"adam", "sgd"}, default="adam"
-        Eq. 21, or eq. 18-20.
+    activation : str, default="relu"
+        Of the hidden layers: "relu", "tanh", "logistic", "identity" (eq. 3-6), "leaky_relu", "elu",
+        "gelu", "silu" or "softplus" (eq. 27-31).
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        Eq. 21, eq. 18-20, or SciPy's L-BFGS on all samples at once.
     alpha : float, default=0.0001
-        L2 penalty alpha / (2 n) sum ||W||^2 with n the rows of the batch (eq. 17).
+        L2 penalty alpha / (2 n) sum ||W||^2 with n the rows of the batch, or what they weigh
+        together (eq. 17).
     batch_size : int or "auto", default="auto"
         Rows of a batch; "auto" is min(200, n_samples), n_samples the full batch.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Of sgd: "invscaling" divides by (t + 1)^power_t after t samples; "adaptive" divides by 5
+        whenever training would end, and ends it below 1e-6.
     learning_rate_init : float, default=0.001
-        Constant learning rate.
+        Of the first epoch.
+    power_t : float, default=0.5
+        Of "invscaling".
     max_iter : int, default=200
-        Epochs at most.
+        Epochs at most; iterations of lbfgs.
     shuffle : bool, default=True
         Draw a new order of the samples for each epoch.
     random_state : int, RandomState or None, default=None
         Of the initial weights (eq. 22) and of the orders: the same on every backend.
     tol : float, default=1e-4
-        Training ends when the loss has not fallen by tol for n_iter_no_change epochs.
+        Training ends when the loss has not fallen by tol, or the validation score not risen by it,
+        for more than n_iter_no_change epochs; lbfgs, when no part of the gradient is larger.
     verbose : bool, default=False
         Show a progress bar.
+    warm_start : bool, default=False
+        Let fit go on from the weights of the fit before.
     momentum : float, default=0.9
         Of sgd (eq. 19).
     nesterovs_momentum : bool, default=True
         Look ahead (eq. 20).
+    early_stopping : bool, default=False
+        Score a part of the samples after each epoch, stop by it, and keep the best weights.
+    validation_fraction : float, default=0.1
+        How large that part is, unless fit is given validation data.
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
         Of adam (eq. 21).
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         See tol.
+    max_fun : int, default=15000
+        Evaluations of the loss at most, of lbfgs.
     backend : str, Backend or None, default=None
         "numpy", "jax", "cupy", "torch" or another of `fastmlp.backends.backend_names`. None: an
         array of JAX, CuPy or PyTorch decides by itself; host data takes the environment variable

@@ -6,19 +6,14 @@ import math
 
 
 class Patience:
-    """Counts epochs in a row whose loss was not tol below the best before them."""
+    """Counts epochs in a row whose score did not reach the best one before them by tol."""
 
-    def __init__(self, tol: float, n_iter_no_change: int) -> None:
-        self.tol, self.n_iter_no_change = tol, n_iter_no_change
-        self.stalled, self.best = 0, math.inf
+    def __init__(self) -> None:
+        self.stalled, self.best = 0, -math.inf
 
-    def see(self, loss: float) -> bool:
-        """Take the loss of an epoch; tell whether there were more than n_iter_no_change."""
-        self.stalled = self.stalled + 1 if loss > self.best - self.tol else 0
-        self.best = min(self.best, loss)
-        return self.is_over
-
-    @property
-    def is_over(self) -> bool:
-        """Tell whether it has run out."""
-        return self.stalled > self.n_iter_no_change
+    def see(self, score: float, tol: float) -> bool:
+        """Take the score of an epoch, the larger the better; tell whether it is the best yet."""
+        self.stalled = self.stalled + 1 if score < self.best + tol else 0
+        is_best = score > self.best
+        self.best = score if is_best else self.best
+        return is_best

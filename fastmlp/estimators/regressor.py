@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 
+from fastmlp.backends import Backend
 from fastmlp.estimators.arrays import in_kind
 from fastmlp.estimators.base import BaseMLP
-from fastmlp.estimators.parameters import DESCRIPTION
+from fastmlp.estimators.parameters import CONSTRAINTS, DESCRIPTION
+from fastmlp.estimators.solvers import takes_parts
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     __doc__ = f"""Multilayer perceptron for regression, on the array backend of your choice.
 
-    Half the squared error, summed over the outputs and averaged over the samples (eq. 12, 13).
+    Half the squared error (eq. 12, 13), or half the Poisson deviance of counts (eq. 25, 26).
     Parameters, defaults and random numbers are scikit-learn's; backend, device, dtype and
     precision are new.
 
     Parameters
-    ----------{DESCRIPTION}
+    ----------
+    loss : {{"squared_error", "poisson"}}, default="squared_error"
+        What is minimised; "poisson" predicts exp(z).{DESCRIPTION}
 
     Attributes
     ----------
@@ -42,12 +49,57 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     --------
     >>> from fastmlp import MLPRegressor
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0]
-    >>> model = MLPRegressor((), solver="sgd", learning_rate_init=0.05, tol=1e-9, random_state=0)
+    >>> model = MLPRegressor(
+    ...     hidden_layer_sizes=(), solver="sgd", learning_rate_init=0.05, tol=1e-9, random_state=0
+    ... )
     >>> model.fit(X, y).predict([[4.0]]).round(1).tolist()
     [9.0]
     """
 
-    out_activation_ = "identity"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "loss": [StrOptions({"squared_error", "poisson"})],
+        **CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        backend: str | Backend | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        precision: str | None = None,
+    ) -> None:
+        given = locals()
+        self.__dict__.update({name: given[name] for name in given if name != "self"})
+
+    @property
+    def out_activation_(self) -> str:
+        """What makes outputs of the last z: "identity" or "exp"."""
+        return "exp" if self.loss == "poisson" else "identity"
 
     def _encode(self, y: Any, reset: bool) -> NDArray[Any]:
         if np.asarray(y).dtype.kind in "mMSUV":
@@ -58,11 +110,40 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
         if reset:
             self._single = targets.ndim == 1
         elif self._single != (targets.ndim == 1):
-            raise ValueError(f"y_val has shape {targets.shape}, expected as many axes as y has.")
+            raise ValueError(
+                f"y has shape {targets.shape}, expected as many axes as the y learnt before."
+            )
+        if self.loss == "poisson" and targets.min() < 0:
+            raise ValueError(
+                f"y has values down to {targets.min():g}, expected none below 0: loss='poisson' is "
+                "for counts. Take loss='squared_error'."
+            )
         return targets.reshape(targets.shape[0], -1)
 
     def _loss_name(self) -> str:
-        return "squared_error"
+        return str(self.loss)
+
+    def _score_of(
+        self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
+    ) -> float:
+        if np.isnan(outputs).any():
+            return float("nan")
+        return float(r2_score(targets, outputs, sample_weight=weights))
+
+    @available_if(takes_parts)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train for one more epoch, on these samples.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        self
+        """
+        return self._trained(X, y, sample_weight, resume=True, incremental=True)
 
     def predict(self, X: Any) -> Any:
         """Values (n_samples,), or (n_samples, n_outputs) if y had several."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fastmlp import estimators
 from fastmlp.backends import Backend
-from fastmlp.core import Params, Recipe
+from fastmlp.core import LOSSES, Loss, Params, Recipe
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.reference.keras_trainer import KerasTrainer
 
 
 class _OnKeras(BaseMLP):
     """Train with Keras where the backend would have trained."""
+
+    def _loss(self) -> Loss:
+        return LOSSES[self._loss_name()]
 
     def _trainer_of(
         self,

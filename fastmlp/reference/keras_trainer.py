@@ -18,6 +18,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,14 @@ from fastmlp.core import Layer, Params, Recipe
 from fastmlp.reference.library import device, full_float32, load_keras
 from fastmlp.reference.network import build_network, build_optimizer
 from fastmlp.training import Epoch, OnEpoch
-from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
+from fastmlp.training.checks import (
+    check_batches,
+    check_order,
+    check_rows,
+    check_settings,
+    check_targets,
+    check_weights,
+)
 from fastmlp.training.protocol import diverged
 
 BLOCK = 4096  # rows that predict and evaluate hold at a time
@@ -68,8 +76,9 @@ class KerasTrainer:
         self.name, self.device = "keras", device(tf)
         self._names = ["loss", *(name for name, _ in recipe.loss.metrics)]
         self._order = tf.Variable(np.zeros(0, np.int32), shape=(None,), trainable=False)
+        self._rate = tf.Variable(learning_rate, dtype=dtype, trainable=False)
         self._network = build_network(keras, tf, recipe, params, self._order, dtype)
-        self._optimizer = build_optimizer(keras, recipe.optimizer, learning_rate, dtype)
+        self._optimizer = build_optimizer(keras, recipe.optimizer, self._rate, dtype)
         weights = self._network.trainable_variables
         self._optimizer.build(weights)
         self._compile(steps_per_execution=1)
@@ -83,6 +92,9 @@ class KerasTrainer:
         y: NDArray[Any],
         orders: Iterable[NDArray[np.int32]],
         on_epoch: OnEpoch | None = None,
+        *,
+        weights: NDArray[Any] | None = None,
+        learning_rates: Iterable[float] | None = None,
     ) -> None:
         """Train for one epoch per order.
 
@@ -95,6 +107,10 @@ class KerasTrainer:
             Row numbers of each epoch, cut into batches as they come; asked for one at a time.
         on_epoch : callable, optional
             Called after each epoch, outside its time; a true answer ends the training.
+        weights : (n,) array, optional
+            What each row counts in the mean of its batch (eq. 24); left out, all count alike.
+        learning_rates : iterable of float, optional
+            One for each epoch, asked for when the epoch begins; left out, the rate stays.
 
         Raises
         ------
@@ -103,8 +119,9 @@ class KerasTrainer:
             exception.
         """
         check_targets(self.params(), X, y)
-        n = X.shape[0]
-        waiting = (check_whole_order(order, n) for order in orders)
+        check_weights(weights, X.shape[0])
+        n, rates = X.shape[0], iter(repeat(None) if learning_rates is None else learning_rates)
+        waiting = (check_whole_order(order, n, weights, self.batch_size) for order in orders)
         order, started = next(waiting, None), 0.0
         if order is None:
             return
@@ -112,6 +129,9 @@ class KerasTrainer:
         def begin(epoch: int, logs: dict[str, float]) -> None:
             nonlocal started
             self._order.assign(order)
+            if (rate := next(rates)) is not None:
+                self.learning_rate = rate
+                self._rate.assign(rate)
             started = time.perf_counter()
 
         def end(epoch: int, logs: dict[str, float]) -> None:
@@ -130,7 +150,7 @@ class KerasTrainer:
         try:
             with full_float32(self._tf):
                 self._network.fit(
-                    self._batches(X, y),
+                    self._batches(X, y, *([] if weights is None else [weights])),
                     epochs=sys.maxsize,  # the clock ends it: orders need not know how many
                     steps_per_epoch=n_batches,
                     shuffle=False,
@@ -160,6 +180,11 @@ class KerasTrainer:
         arrays = iter(self._network.get_weights())
         return tuple(Layer(W, b) for W, b in zip(arrays, arrays, strict=True))
 
+    def set_params(self, params: Params) -> None:
+        """Go on with other weights and biases of the same shapes; all else stays."""
+        self._network.set_weights([array for layer in params for array in layer])
+        self._kept = self._fetch()
+
     def _compile(self, steps_per_execution: int) -> None:
         n_weights = self._network.count_params()
         self._network.compile(
@@ -168,10 +193,10 @@ class KerasTrainer:
             steps_per_execution=steps_per_execution,
         )
 
-    def _batches(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
-        """((X, y), places of a batch in the order), epoch after epoch, without an end."""
+    def _batches(self, X: NDArray[Any], *others: NDArray[Any]) -> Any:
+        """((X, y, ...), places of a batch in the order), epoch after epoch, without an end."""
         Dataset = self._tf.data.Dataset
-        data = Dataset.from_tensors(self._place(X, y))  # handed on by reference
+        data = Dataset.from_tensors(self._place(X, *others))  # handed on by reference
         places = Dataset.range(X.shape[0]).batch(self.batch_size)
         return Dataset.zip(data.repeat(), places.repeat())
 
@@ -195,9 +220,12 @@ class KerasTrainer:
         self._kept, self.epoch = state, self.epoch + 1
 
 
-def check_whole_order(order: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+def check_whole_order(
+    order: NDArray[np.int32], n: int, weights: NDArray[Any] | None, batch_size: int
+) -> NDArray[np.int32]:
     """Raise ValueError unless order also has a row number for each row: steps are counted once."""
     check_order(order, n)
+    check_batches(weights, order, batch_size)
     if order.shape[0] != n:
         raise ValueError(
             f"an order has shape {order.shape}, expected ({n},): one row number for each row of X."

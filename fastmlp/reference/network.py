@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastmlp.core import ACTIVATIONS, LOSSES, Optimizer, Params, Recipe
+from fastmlp.core.further import SLOPE
 
-HIDDEN = {
+
+def _ops() -> Any:
+    """Keras' functions, where it is loaded by now."""
+    return import_module("keras").ops
+
+
+HIDDEN: dict[Any, Any] = {
     ACTIVATIONS["relu"]: "relu",
     ACTIVATIONS["tanh"]: "tanh",
     ACTIVATIONS["logistic"]: "sigmoid",
     ACTIVATIONS["identity"]: "linear",
+    ACTIVATIONS["leaky_relu"]: lambda z: _ops().leaky_relu(z, SLOPE),
+    ACTIVATIONS["elu"]: "elu",
+    ACTIVATIONS["gelu"]: lambda z: _ops().gelu(z, approximate=True),
+    ACTIVATIONS["silu"]: "silu",
+    ACTIVATIONS["softplus"]: "softplus",
 }
 
 
@@ -46,6 +59,13 @@ OUTPUTS = {
         lambda keras, y, z: 0.5 * z.shape[1] * keras.losses.mean_squared_error(y, z),
         None,
     ),
+    LOSSES["poisson"]: Output(
+        "exponential",
+        lambda keras, y, z: keras.ops.sum(
+            y * keras.ops.log(keras.ops.maximum(y, 1e-37)) - y * z - y + keras.ops.exp(z), axis=1
+        ),
+        None,
+    ),
 }
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "gradient_descent": lambda keras, rate: keras.optimizers.SGD(rate),
@@ -75,8 +95,8 @@ def build_network(
     Returns
     -------
     keras.Model
-        Not compiled. It trains on elements ((X, y), batch), where batch holds places in order;
-        it is evaluated on (x, y), and predicts from x.
+        Not compiled. It trains on elements ((X, y), batch), or ((X, y, weights), batch), where
+        batch holds places in order; it is evaluated on (x, y), and predicts from x.
 
     Raises
     ------
@@ -95,21 +115,24 @@ def build_network(
             return means
 
         def train_step(self, data: Any) -> dict[str, Any]:
-            (X, y), batch = data
+            data, batch = data
             rows = tf.gather(order, batch)
-            x, y = tf.gather(X, rows), tf.gather(y, rows)
+            x, y, *weights = (tf.gather(array, rows) for array in data)
+            n = tf.cast(tf.shape(x)[0], dtype)
+            weight = tf.reduce_sum(weights[0]) if weights else n
+            counts = weights[0] * (n / weight) if weights else 1.0
             with tf.GradientTape() as tape:
                 logits = self(x, training=True)
-                losses = output.losses(keras, y, logits) + self.penalty(tf.shape(x)[0])
+                losses = counts * output.losses(keras, y, logits) + self.penalty(weight)
                 loss = tf.reduce_mean(losses)
             gradients = tape.gradient(loss, self.trainable_variables)
             self.optimizer.apply(gradients, self.trainable_variables)
-            return self.seen(losses, y, logits)
+            return self.seen(losses, y, logits, counts)
 
         def test_step(self, data: Any) -> dict[str, Any]:
             x, y = data
             logits = self(x, training=False)
-            return self.seen(output.losses(keras, y, logits), y, logits)
+            return self.seen(output.losses(keras, y, logits), y, logits, 1.0)
 
         def predict_step(self, x: Any) -> Any:
             return keras.activations.get(output.activation)(self(x, training=False))
@@ -119,12 +142,12 @@ def build_network(
             if recipe.l2 == 0.0:
                 return 0.0
             kernels = [w for w in self.trainable_variables if len(w.shape) == 2]
-            return recipe.l2 / tf.cast(n, dtype) * sum(tf.nn.l2_loss(w.value) for w in kernels)
+            return recipe.l2 / n * sum(tf.nn.l2_loss(w.value) for w in kernels)
 
-        def seen(self, losses: Any, y: Any, logits: Any) -> dict[str, Any]:
+        def seen(self, losses: Any, y: Any, logits: Any, counts: Any) -> dict[str, Any]:
             means[0].update_state(losses)
             if output.hits:
-                means[1].update_state(output.hits(keras, y, logits))
+                means[1].update_state(counts * tf.cast(output.hits(keras, y, logits), dtype))
             return {mean.name: mean.result() for mean in means}
 
     inputs = keras.Input((params[0].W.shape[0],), dtype=dtype)
@@ -142,8 +165,10 @@ def build_network(
     return network
 
 
-def build_optimizer(keras: Any, optimizer: Optimizer, learning_rate: float, dtype: str) -> Any:
+def build_optimizer(keras: Any, optimizer: Optimizer, learning_rate: Any, dtype: str) -> Any:
     """Build Keras' optimizer of the same name and settings; its own update rules are ours.
+
+    ``learning_rate`` is a variable.
 
     Adam's epsilon is added to the uncorrected root in Keras as well.
 
@@ -152,10 +177,9 @@ def build_optimizer(keras: Any, optimizer: Optimizer, learning_rate: float, dtyp
     ValueError
         The optimizer is none of the core's.
     """
-    rate = _number(learning_rate, dtype)
     settings = [_number(setting, dtype) for setting in optimizer.settings]
     # as a function: as a number it would become a float32 variable
-    return _row(OPTIMIZERS, optimizer.name, "optimizer")(keras, lambda: rate, *settings)
+    return _row(OPTIMIZERS, optimizer.name, "optimizer")(keras, lambda: learning_rate, *settings)
 
 
 def _number(value: float, dtype: str) -> float:

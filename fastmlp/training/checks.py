@@ -45,6 +45,28 @@ def check_targets(params: Params, X: NDArray[Any], y: NDArray[Any]) -> None:
         )
 
 
+def check_weights(weights: NDArray[Any] | None, n: int) -> None:
+    """Raise ValueError unless there is a finite weight for each of n rows, or none at all."""
+    if weights is None:
+        return
+    if weights.shape != (n,) or not np.isfinite(weights).all():
+        raise ValueError(
+            f"weights have shape {weights.shape}, expected ({n},) finite numbers: one for each row."
+        )
+
+
+def check_batches(weights: NDArray[Any] | None, order: NDArray[np.int32], batch_size: int) -> None:
+    """Raise ValueError if the rows of a batch weigh nothing together: they have no mean."""
+    if weights is None:
+        return
+    sums = np.add.reduceat(weights[order], np.arange(0, order.size, batch_size))
+    if not sums.all():
+        raise ValueError(
+            f"the weights of the {batch_size} rows of batch {int(np.argmin(sums != 0)) + 1} sum to "
+            "zero, so that it has no mean: leave rows of weight zero out, or take larger batches."
+        )
+
+
 def check_order(order: NDArray[np.int32], n: int) -> None:
     """Raise ValueError unless order holds row numbers below n: others differ by device."""
     whole = order.ndim == 1 and order.size > 0 and order.dtype.kind in "iu"

@@ -14,8 +14,9 @@ from fastmlp.core.step import Carry, Recipe
 from fastmlp.core.tree import tree_map
 from fastmlp.training import columns
 
-Data: TypeAlias = tuple[Array, Array]  # X (n, n_features), y (n, n_outputs), on the device
-Step: TypeAlias = Callable[[Carry, Array, Data], tuple[Carry, tuple[Array, ...]]]
+# X (n, n_features), y (n, n_outputs), and weights (n, 1) if rows have some; on the device
+Data: TypeAlias = tuple[Array, ...]
+Summed: TypeAlias = Callable[[Params, Array, Data], tuple[Params, tuple[Array, ...]]]
 
 
 class Programs(NamedTuple):
@@ -26,6 +27,7 @@ class Programs(NamedTuple):
     logits: Any  # (params, x) -> logits (n, n_outputs); the scale of x is in W, here and below
     predict: Any  # (params, x) -> outputs (n, n_outputs)
     evaluate: Any  # (params, data) -> loss, *metrics
+    objective: Any  # (params, data, rows) -> loss, gradient: W of all layers, then b, end to end
     narrow: Any  # (carry, kept) -> carry of an X of these columns
     widen: Any  # (carry, before, back) -> carry of all columns
 
@@ -48,12 +50,18 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     True
     """
     xp, recipe = backend.xp, backend.tune(recipe)
-    large_batch = _large_batch(backend, recipe)
+    in_blocks = _in_blocks(backend, recipe)
 
     def one_batch(carry: Carry, rows: Array, data: Data) -> tuple[Carry, tuple[Array, ...]]:
         if rows.shape[0] > backend.block_rows:
-            return large_batch(carry, rows, data)
-        return core.step(xp, recipe, carry, *_take(xp, data, rows))
+            grads, values = in_blocks(carry.params, rows, data)
+            return core.update(xp, recipe, carry, grads, values, _weight(xp, data, rows))
+        x, y, *weights = _take(xp, data, rows)
+        if not weights:
+            return core.step(xp, recipe, carry, x, y)
+        n = xp.sum(weights[0])
+        grads, values = core.gradient(xp, recipe, carry.params, x, y, weights[0] / n)
+        return core.update(xp, recipe, carry, grads, values, n)
 
     def epoch(carry: Carry, data: Data, batches: Array, rest: Array) -> tuple[Carry, Array]:
         (n_batches, batch_size), n_rest = batches.shape, rest.shape[0]
@@ -78,6 +86,13 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     def evaluate(params: Params, data: Data) -> tuple[Array, ...]:
         return core.evaluate(xp, unscaled, params, *data)
 
+    def objective(params: Params, data: Data, rows: Array) -> tuple[Array, Array]:
+        grads, (loss, *_) = in_blocks(params, rows, data)
+        n = _weight(xp, data, rows)
+        loss, grads = core.l2_penalty(xp, params, loss, grads, recipe.l2, n)
+        leaves = [*(layer.W for layer in grads), *(layer.b for layer in grads)]
+        return loss, xp.concat([xp.reshape(leaf, (-1,)) for leaf in leaves], axis=0)
+
     def narrow(carry: Carry, kept: Array) -> Carry:
         return cast(Carry, columns.narrow(xp, carry, kept))
 
@@ -86,36 +101,41 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
 
     first = backend.jit(epoch)
     hot = backend.jit_hot(epoch) if backend.jit_hot else first
-    others = (backend.jit(f) for f in (logits, predict, evaluate, narrow, widen))
+    others = (backend.jit(f) for f in (logits, predict, evaluate, objective, narrow, widen))
     return Programs(first, hot, *others)
 
 
 def _take(xp: Namespace, data: Data, rows: Array) -> Data:
-    X, y = data
-    return xp.take(X, rows, axis=0), xp.take(y, rows, axis=0)
+    return tuple(xp.take(array, rows, axis=0) for array in data)
 
 
-def _large_batch(backend: Backend, recipe: Recipe) -> Step:
-    """Return a step for batches whose activations would not fit: mean of its blocks' gradients."""
+def _weight(xp: Namespace, data: Data, rows: Array) -> Array | int:
+    """Return what rows weigh together: their number, if all are alike."""
+    return xp.sum(xp.take(data[2], rows, axis=0)) if len(data) > 2 else rows.shape[0]
+
+
+def _in_blocks(backend: Backend, recipe: Recipe) -> Summed:
+    """Return the gradient of more rows than have room for their activations at a time."""
     xp, size = backend.xp, backend.block_rows
 
     def add_block(total: Any, rows: Array, shared: tuple[Params, Data]) -> tuple[Any, tuple[()]]:
         params, data = shared
-        block = core.gradient(xp, recipe, params, *_take(xp, data, rows))
+        x, y, *weights = _take(xp, data, rows)
+        block = core.gradient(xp, recipe, params, x, y, weights[0] if weights else 1.0)
         return tree_map(lambda a, b: a + b, total, block), ()
 
-    def large_batch(carry: Carry, rows: Array, data: Data) -> tuple[Carry, tuple[Array, ...]]:
-        n, shared = rows.shape[0], (carry.params, data)
-        n_full = n - n % size
-        zero = xp.zeros_like(carry.t)
-        zeros = tree_map(xp.zeros_like, carry.params), (zero, *(zero for _ in recipe.loss.metrics))
-        blocks = xp.reshape(rows[:n_full], (n_full // size, size))
-        total, _ = backend.scan(add_block, zeros, blocks, shared)
-        total = tree_map(lambda a: (size / n) * a, total)
-        if n_full < n:
-            rest, _ = add_block(zeros, rows[n_full:], shared)
-            total = tree_map(lambda a, b: a + ((n - n_full) / n) * b, total, rest)
-        grads, values = total
-        return core.update(xp, recipe, carry, grads, values, n)
+    def in_blocks(params: Params, rows: Array, data: Data) -> tuple[Params, tuple[Array, ...]]:
+        shared = params, data
+        n_full = rows.shape[0] - rows.shape[0] % size
+        zero = xp.zeros_like(xp.sum(params[-1].b))
+        total: Any = tree_map(xp.zeros_like, params), (zero, *(zero for _ in recipe.loss.metrics))
+        if n_full:
+            blocks = xp.reshape(rows[:n_full], (n_full // size, size))
+            total, _ = backend.scan(add_block, total, blocks, shared)
+        if n_full < rows.shape[0]:
+            total, _ = add_block(total, rows[n_full:], shared)
+        n = _weight(xp, data, rows)
+        grads, values = tree_map(lambda a: a / n, total)
+        return grads, values
 
-    return large_batch
+    return in_blocks

@@ -22,7 +22,7 @@ class Epoch(NamedTuple):
 OnEpoch: TypeAlias = Callable[[Epoch], bool | None]
 
 
-class DivergenceError(FloatingPointError):
+class DivergenceError(FloatingPointError, ValueError):
     """The loss or a weight is no longer finite; the trainer keeps the epoch before."""
 
 
@@ -47,7 +47,11 @@ class TrainerLike(Protocol):
         y: NDArray[Any],
         orders: Iterable[NDArray[np.int32]],
         on_epoch: OnEpoch | None = None,
+        *,
+        weights: NDArray[Any] | None = None,
+        learning_rates: Iterable[float] | None = None,
     ) -> None: ...
     def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]: ...  # noqa: D102
     def predict(self, X: NDArray[Any]) -> NDArray[Any]: ...  # noqa: D102
     def params(self) -> Params: ...  # noqa: D102
+    def set_params(self, params: Params) -> None: ...  # noqa: D102

@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,16 @@ from numpy.typing import NDArray
 from fastmlp.backends.record import HOT_STEPS, Backend
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
-from fastmlp.training.checks import check_order, check_rows, check_settings, check_targets
+from fastmlp.training.checks import (
+    check_batches,
+    check_order,
+    check_settings,
+    check_targets,
+    check_weights,
+)
 from fastmlp.training.columns import Columns, keeps_unused, live_columns, moves_others
 from fastmlp.training.memory import tells_of_memory
+from fastmlp.training.predictor import Predictor
 from fastmlp.training.programs import Data, programs
 from fastmlp.training.protocol import DivergenceError, Epoch, OnEpoch, diverged
 
@@ -27,9 +35,10 @@ class Placed(NamedTuple):
     arrays: Data
     n_rows: int
     columns: Columns | None  # of X that are there, if not all are
+    weights: NDArray[Any] | None = None  # (n,) on the host, if rows have some
 
 
-class Trainer:
+class Trainer(Predictor):
     """A network, its optimizer's state and its data's way to one backend.
 
     Parameters
@@ -94,6 +103,9 @@ class Trainer:
         y: NDArray[Any],
         orders: Iterable[NDArray[np.int32]],
         on_epoch: OnEpoch | None = None,
+        *,
+        weights: NDArray[Any] | None = None,
+        learning_rates: Iterable[float] | None = None,
     ) -> None:
         """Train for one epoch per order.
 
@@ -107,6 +119,10 @@ class Trainer:
         on_epoch : callable, optional
             Called after each epoch, outside its time unless ``overlap``; a true answer ends the
             training.
+        weights : (n,) array, optional
+            What each row counts in the mean of its batch (eq. 24); left out, all count alike.
+        learning_rates : iterable of float, optional
+            One for each epoch, asked for when the epoch begins; left out, the rate stays.
 
         Raises
         ------
@@ -116,18 +132,28 @@ class Trainer:
             The device has no room for the data, or for a batch; ``carry`` stays that of the last
             complete epoch.
         """
-        self.train(self.place(X, y), orders, on_epoch)
+        self.train(self.place(X, y, weights), orders, on_epoch, learning_rates)
 
     @tells_of_memory
-    def place(self, X: NDArray[Any], y: NDArray[Any]) -> Placed:
-        """Bring the data of a training to the device, for `train`."""
+    def place(
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+        *,
+        whole: bool = False,
+    ) -> Placed:
+        """Bring the data of a training to the device, for `train`; ``whole``: all columns."""
         check_targets(self.carry.params, X, y)
-        block = self.backend.column_block
+        check_weights(weights, X.shape[0])
+        block = 0 if whole else self.backend.column_block
         used = live_columns(X, block) if block and keeps_unused(self.recipe) else None
         if self._moves_unused(used):
             used = None
         data = self._place(X if used is None else X[:, used.kept])
-        return Placed((data, self.backend.to_device(y, self.dtype)), X.shape[0], used)
+        columns = [y] if weights is None else [y, weights.reshape(-1, 1)]
+        others = (self.backend.to_device(column, self.dtype) for column in columns)
+        return Placed((data, *others), X.shape[0], used, weights)
 
     @tells_of_memory
     def train(
@@ -135,6 +161,7 @@ class Trainer:
         data: Placed,
         orders: Iterable[NDArray[np.int32]],
         on_epoch: OnEpoch | None = None,
+        learning_rates: Iterable[float] | None = None,
     ) -> None:
         """Train for one epoch per order, as `run`, on data that have been placed.
 
@@ -149,7 +176,10 @@ class Trainer:
         carry, is_wide = self.carry, True
         ahead = 0 if on_epoch and not self.overlap else self.backend.ahead
         try:
-            for ended, values, epoch_s in self._epochs(data, orders, ahead):
+            rates = repeat(None) if learning_rates is None else learning_rates
+            for ended, values, epoch_s in self._epochs(
+                data, zip(orders, rates, strict=False), ahead
+            ):
                 carry, is_wide, self.epoch = ended, False, self.epoch + 1
                 if on_epoch:
                     carry, is_wide = self._widened(carry, data.columns), True
@@ -166,11 +196,15 @@ class Trainer:
             self.carry = carry if is_wide else self._widened(carry, data.columns)
 
     def _epochs(
-        self, data: Placed, orders: Iterable[NDArray[np.int32]], ahead: int
+        self,
+        data: Placed,
+        orders: Iterable[tuple[NDArray[np.int32], float | None]],
+        ahead: int,
     ) -> Iterator[tuple[Carry, list[float], float]]:
         """Carry, report and time of each epoch that ended well; ``ahead`` more are under way."""
         running: deque[tuple[Carry, Any, float]] = deque()
         carry, last_s, error = self._narrowed(self.carry, data.columns), 0.0, None
+        last_rate: float | None = None
 
         def ended() -> tuple[Carry, list[float], float]:
             nonlocal last_s
@@ -182,8 +216,13 @@ class Trainer:
             return after, values, last_s - since
 
         try:
-            for order in orders:
+            for order, rate in orders:
                 check_order(order, data.n_rows)
+                check_batches(data.weights, order, self.batch_size)
+                if rate is not None and rate != last_rate:
+                    self.learning_rate = last_rate = rate
+                    placed = self.backend.to_device(np.asarray(rate), self.dtype)
+                    carry = carry._replace(learning_rate=placed)
                 started = time.perf_counter()
                 n_before = self.epoch + len(running)
                 carry, report = self._start(carry, data.arrays, order, n_before)
@@ -230,58 +269,11 @@ class Trainer:
         wide: Carry = self._programs.widen(carry, self.carry, back)
         return wide
 
-    @tells_of_memory
-    def evaluate(self, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
-        """Loss without penalty, and metrics: means over all rows of X."""
-        check_targets(self.carry.params, X, y)
-        params, total = self._folded(), np.zeros(1)
-        for rows in self._blocks(X.shape[0]):
-            data = self._place(X[rows]), self.backend.to_device(y[rows], self.dtype)
-            values = self.backend.fetch(self._programs.evaluate(params, data))
-            total = total + (rows.stop - rows.start) * np.asarray(values, dtype=np.float64)
-        return self._named((total / X.shape[0]).tolist())
-
-    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Outputs (n, n_outputs): probabilities, or values of a regression."""
-        return self._of_rows(self._programs.predict, X)
-
-    def logits(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Logits (n, n_outputs): the largest of a row tells its class, without a softmax."""
-        return self._of_rows(self._programs.logits, X)
-
-    @tells_of_memory
-    def _of_rows(self, program: Any, X: NDArray[Any]) -> NDArray[Any]:
-        check_rows(self.carry.params, X)
-        params = self._folded()
-        found = [
-            self.backend.to_host(program(params, self._place(X[rows])))
-            for rows in self._blocks(X.shape[0])
-        ]
-        return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def _folded(self) -> Params:
-        """Put the scale of X into W, as (scale x) W = x (scale W): once for each carry."""
-        if self._ready is None or self._ready[0] is not self.carry:
-            first, *others = self.carry.params
-            if self.recipe.scale != 1.0:
-                W = self.recipe.scale * self.backend.to_host(first.W)
-                first = first._replace(W=self.backend.to_device(W, self.dtype))
-            self._ready = self.carry, (first, *others)
-        return self._ready[1]
-
-    def _blocks(self, n: int) -> Iterator[slice]:
-        """Rows whose activations are held at a time."""
-        size = self.backend.block_rows
-        return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
     def params(self) -> Params:
         """Weights and biases of the last complete epoch, on the host."""
         params: Params = self.backend.fetch(self.carry.params)
         return params
 
-    def _place(self, X: NDArray[Any]) -> Any:
-        return self.backend.to_device(X, "uint8" if X.dtype == np.uint8 else self.dtype)
-
-    def _named(self, values: list[float]) -> dict[str, float]:
-        names = ["loss", *(name for name, _ in self.recipe.loss.metrics)]
-        return dict(zip(names, values, strict=True))
+    def set_params(self, params: Params) -> None:
+        """Go on with other weights and biases of the same shapes; all else stays."""
+        self.carry = self.carry._replace(params=self.backend.place(params, self.dtype))

@@ -1,0 +1,153 @@
+"""The two ways to train an estimator: epoch by epoch, or by L-BFGS."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp.core import tree_map
+from fastmlp.estimators.course import Course
+from fastmlp.estimators.validation import Validation
+from fastmlp.training import DivergenceError, Epoch, Trainer, TrainerLike
+from fastmlp.training.lbfgs import minimize
+
+Show = Callable[[dict[str, float]], None]
+
+
+class Samples(NamedTuple):
+    """What is learnt from, and what a training is judged by."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]  # targets (n, n_outputs)
+    weights: NDArray[Any] | None
+    rows: NDArray[np.int32]  # of X, to be learnt from
+    validation: Validation | None
+
+
+def run_epochs(
+    model: Any,
+    trainer: TrainerLike,
+    samples: Samples,
+    course: Course,
+    rng: np.random.RandomState,
+    epochs: int,
+    show: Show,
+) -> None:
+    """Train by "sgd" or "adam" until the loss, or the validation score, has settled."""
+    n, validation = samples.rows.size, samples.validation
+
+    def on_epoch(epoch: Epoch) -> bool:
+        course.t += n
+        course.note(**epoch.values, epoch_s=epoch.epoch_s)
+        score = -epoch.values["loss"]
+        if validation is not None:
+            found = trainer.evaluate(validation.X, validation.y)
+            course.note(**{f"val_{name}": value for name, value in found.items()})
+        if validation is not None and model.early_stopping:
+            outputs = trainer.predict(validation.X)
+            score = model._score_of(outputs, validation.y, validation.weights)
+            course.scores.append(score)
+        is_best = course.patience.see(score, model.tol)
+        if is_best and model.early_stopping:
+            course.best = tree_map(np.array, trainer.params())
+        show(epoch.values)
+        if course.patience.stalled > model.n_iter_no_change:
+            course.converged = course.rate.stalled()
+            course.patience.stalled *= course.converged
+        return course.converged
+
+    try:
+        trainer.run(
+            samples.X,
+            samples.y,
+            _orders(samples.rows, rng if model.shuffle else None, epochs),
+            on_epoch,
+            weights=samples.weights,
+            learning_rates=course.rate.epochs(course.t, n),
+        )
+    except DivergenceError as error:
+        if course.best is None:
+            raise
+        course.converged = True  # as early stopping goes: there are good weights
+        text = str(error).replace(f"weights of epoch {trainer.epoch}", "best weights before")
+        warnings.warn(text, ConvergenceWarning, stacklevel=6)
+
+
+def _orders(
+    rows: NDArray[np.int32], rng: np.random.RandomState | None, epochs: int
+) -> Iterator[NDArray[np.int32]]:
+    """Orders of the epochs: one cumulative shuffle, as scikit-learn draws it."""
+    order = rows
+    for _ in range(epochs):
+        if rng is not None:
+            places = np.arange(rows.size)
+            rng.shuffle(places)  # what sklearn.utils.shuffle draws, without its checks
+            order = order[places]
+        yield order
+
+
+def run_lbfgs(
+    model: Any, trainer: TrainerLike, samples: Samples, course: Course, show: Show
+) -> None:
+    """Let SciPy train, on all samples at once."""
+    if not isinstance(trainer, Trainer):
+        raise ValueError(f"solver='lbfgs' does not train on {trainer.name}: take 'adam' or 'sgd'.")
+
+    def on_iteration(epoch: Epoch) -> None:
+        course.note(**epoch.values, epoch_s=epoch.epoch_s)
+        show(epoch.values)
+
+    ended = minimize(
+        trainer,
+        samples.X,
+        samples.y,
+        weights=samples.weights,
+        max_iter=model.max_iter,
+        max_fun=model.max_fun,
+        tol=model.tol,
+        on_iteration=on_iteration,
+    )
+    course.converged = ended.converged
+    if not ended.n_iter:
+        course.note(loss=ended.loss, epoch_s=0.0)
+    if not ended.converged:
+        warnings.warn(
+            f"lbfgs ended after {ended.n_iter} iterations before the loss settled "
+            f"({ended.reason}; it is {ended.loss:.4g}): raise max_iter={model.max_iter} or "
+            f"max_fun={model.max_fun}, or scale X.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def advise(model: Any, course: Course) -> None:
+    """Warn of epochs that went wrong or ended early; tol=0 asks for all of them."""
+    losses = course.history["loss"][-course.n_iter :]
+    if len(losses) > 1 and losses[-1] > losses[0]:
+        advice = (
+            f"The loss rose from {losses[0]:.4g} to {losses[-1]:.4g}: "
+            f"learning_rate_init={model.learning_rate_init} is too large for these data, or "
+            "they need scaling."
+        )
+    elif len(losses) == model.max_iter and model.tol > 0 and not course.converged:
+        advice = (
+            f"max_iter={model.max_iter} epochs are done before the loss settled to "
+            f"tol={model.tol} (it is {losses[-1]:.4g}): more epochs may give a better fit."
+        )
+    else:
+        return
+    warnings.warn(advice, ConvergenceWarning, stacklevel=6)
+
+
+def takes_parts(model: Any) -> bool:
+    """Raise AttributeError, which hides partial_fit, unless the solver learns batch by batch."""
+    if model.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit needs solver='adam' or 'sgd': 'lbfgs' looks at all samples at once."
+        )
+    return True
