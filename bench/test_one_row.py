@@ -46,7 +46,6 @@ def test_one_row_costs_little_more_than_the_expressions() -> None:
             times.append(time.perf_counter() - started)
         ratios.append(times[1] / times[0])
     ratio = statistics.median(ratios)
-    print(
-        f"one row through the core / expressions: {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"one row through the core / expressions: {ratio:.2f} ({spread})")
     assert ratio <= LIMIT
