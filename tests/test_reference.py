@@ -52,6 +52,8 @@ def problem(loss: str = "softmax_cross_entropy") -> tuple[NDArray[Any], NDArray[
         return X, one_hot(values.argmax(axis=1), 3)
     if loss == "sigmoid_cross_entropy":
         return X, (values > values.mean(axis=0)).astype(np.uint8)
+    if loss == "poisson":
+        return X, np.floor(np.exp(0.5 * values))
     return X, values
 
 
@@ -118,6 +120,9 @@ def assert_same_params(a: Params, b: Params, rtol: float) -> None:
         pytest.param(recipe(optimizer=adam(0.8, 0.99, 1e-3)), id="adam"),
         pytest.param(recipe(("logistic",), "sigmoid_cross_entropy"), id="sigmoid"),
         pytest.param(recipe(("identity", "relu"), "squared_error"), id="squared_error"),
+        pytest.param(recipe(("tanh",), "poisson"), id="poisson"),
+        pytest.param(recipe(("leaky_relu", "elu")), id="leaky_relu-elu"),
+        pytest.param(recipe(("gelu", "silu", "softplus")), id="gelu-silu-softplus"),
     ],
 )
 def test_trains_as_ours(r: Recipe, dtype: str) -> None:
@@ -133,6 +138,33 @@ def test_trains_as_ours(r: Recipe, dtype: str) -> None:
     assert theirs.predict(X).dtype == dtype
     expected = ours.evaluate(X, y)
     assert theirs.evaluate(X, y) == pytest.approx(expected, rel=CURVE[dtype], abs=1e-6)
+
+
+@needs_keras
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error"])
+def test_weights_and_learning_rates_count_as_in_ours(loss: str) -> None:
+    X, y = problem(loss)
+    trainers = pair(recipe(("tanh",), loss, momentum(0.8)), "float64")
+    shares = np.linspace(0.2, 3.0, N)
+    curves: list[list[float]] = []
+    for trainer in trainers:
+        seen: list[float] = []
+        trainer.run(
+            X,
+            y,
+            orders(4),
+            lambda epoch, seen=seen: seen.extend(epoch.values.values()),  # type: ignore[misc]
+            weights=shares,
+            learning_rates=[0.05, 0.02, 0.02, 0.1],
+        )
+        curves.append(seen)
+    assert curves[1] == pytest.approx(curves[0], rel=CURVE["float64"])
+    ours, theirs = (trainer.params() for trainer in trainers)
+    assert_same_params(ours, theirs, WEIGHTS["float64"])
+    without, _ = pair(recipe(("tanh",), loss, momentum(0.8)), "float64")
+    without.run(X, y, orders(4))
+    with pytest.raises(AssertionError):
+        assert_same_params(without.params(), theirs, 1e-3)
 
 
 @needs_keras

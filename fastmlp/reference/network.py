@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastmlp.core import ACTIVATIONS, LOSSES, Optimizer, Params, Recipe
-from fastmlp.core.further import SLOPE
+from fastmlp.core.further import SLOPE, C, D
 
 
 def _ops() -> Any:
@@ -22,9 +22,10 @@ HIDDEN: dict[Any, Any] = {
     ACTIVATIONS["tanh"]: "tanh",
     ACTIVATIONS["logistic"]: "sigmoid",
     ACTIVATIONS["identity"]: "linear",
-    ACTIVATIONS["leaky_relu"]: lambda z: _ops().leaky_relu(z, SLOPE),
+    # two whose constants TensorFlow would round to float32
+    ACTIVATIONS["leaky_relu"]: lambda z: _ops().maximum(z, SLOPE * z),
     ACTIVATIONS["elu"]: "elu",
-    ACTIVATIONS["gelu"]: lambda z: _ops().gelu(z, approximate=True),
+    ACTIVATIONS["gelu"]: lambda z: 0.5 * z * (1.0 + _ops().tanh(C * z * (1.0 + D * z * z))),
     ACTIVATIONS["silu"]: "silu",
     ACTIVATIONS["softplus"]: "softplus",
 }
