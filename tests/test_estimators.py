@@ -192,6 +192,23 @@ def test_divergence_names_the_epoch_and_keeps_the_last_weights() -> None:
         model.predict(X)
 
 
+def test_a_first_fit_that_learns_nothing_leaves_an_estimator_that_is_not_fitted() -> None:
+    model = MLPClassifier((5,), "identity", solver="sgd", learning_rate_init=1e300)
+    with pytest.raises(DivergenceError, match="diverged in epoch 1 "):
+        model.fit(1e3 * X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    assert set(vars(model)) == set(vars(MLPClassifier()))
+
+
+@ignore_convergence
+def test_lbfgs_looks_at_validation_data() -> None:
+    model = MLPClassifier(solver="lbfgs", max_iter=5, random_state=0)
+    model.fit(X[:300], Y[:300], X_val=X[300:], y_val=Y[300:])
+    assert {len(values) for values in model.history_.values()} == {5}
+    assert model.history_["val_accuracy"][-1] == pytest.approx(model.score(X[300:], Y[300:]))
+
+
 def test_a_loss_that_rose_is_no_silence() -> None:
     model = MLPRegressor(
         "squared_error", (9,), "identity", solver="sgd", learning_rate_init=0.5, random_state=0

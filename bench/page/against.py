@@ -29,7 +29,9 @@ there (*in italics*). It is no hard limit: other libraries' products may be fast
 the time of the first epoch, in which libraries compile, over that of a later one."""
 EXPRESSION = """\
 The floor is the expression that one writes by hand in NumPy (*in italics*). Bytes come from host
-memory, labels go there."""
+memory, labels go there. `fastmlp:numpy` and the other backends are `Trainer.logits`; `predict` of an
+estimator checks its input first, as scikit-learn's does: for one row that is most of the time, and
+NumPy answers sooner than a compiled backend."""
 START = """\
 A program is started afresh: it imports, reads the digits, trains 64-32-10 and labels the test rows.
 Its time is shown over that of `numpy:plain`, a loop written by hand, and in seconds, which belong
@@ -45,6 +47,17 @@ def training(peers: Document) -> Iterator[str]:
 def prediction(peers: Document) -> Iterator[str]:
     """Yield the same for predictions."""
     yield from _section(peers, "predict", EXPRESSION)
+
+
+def contenders(peers: Document) -> Iterator[str]:
+    """Yield what each contender is, in its own words."""
+    found = {
+        (row["name"], run.get("task", "train")): row.get("description") or "-"
+        for run in peers["runs"]
+        for row in run["rows"]
+    }
+    rows = [[f"`{name}`", task, text] for (name, task), text in found.items()]
+    yield table(["contender", "task", "what it does"], rows, n_left=3)
 
 
 def cold_starts(cold: Document) -> Iterator[str]:

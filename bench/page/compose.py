@@ -15,7 +15,9 @@ MISSING = "Not measured yet."
 INTRODUCTION = """\
 How fast is fastmlp, beside its peers and beside what the machine can do at all? Figures are ratios
 of speeds, so more is faster: the mean over runs, then in brackets the lowest and the highest. They
-hold for one machine; on another one measure again (the commands stand below)."""
+hold for one machine; on another one measure again (the commands stand below). "Faster" and
+"slower" mean by more than 3 % in every run. All compute in float32; what each contender is says a
+table at the end."""
 CROSSOVER = """\
 The chart shows the time of a step of 784-width-10 with SGD; its microseconds belong to the machine
 that is named below. The table says which backend is the fastest, its speed over that of NumPy, and
@@ -23,8 +25,8 @@ after how many steps compiling has paid for itself."""
 BREAKDOWN = """\
 One step of `fastmlp:numpy`, taken apart: the bare NumPy calls of each kind, timed within the
 running step. `dispatch` is what they leave over, the calls of Python; below 0 % it says that the
-parts were timed in a slower moment than the whole. The floor is the matrix products alone, into
-memory that is there."""
+parts were timed in a slower moment than the whole. The floor is the matrix products alone, by NumPy
+and into memory that is there; in the section on training it is the fastest library's."""
 GROWTH = """\
 Time ~ size^exponent, fitted over all sizes and over their upper half, where what every epoch costs
 whatever its size counts less; the chart names the former. An exponent of 1 is time in proportion to
@@ -72,6 +74,8 @@ def page(results: Results, drawn: list[Chart]) -> str:
         "## How the figures were taken",
         *how_taken(results),
         COMMANDS,
+        "## Who the contenders are",
+        *_section(against.contenders, peers),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 

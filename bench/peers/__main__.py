@@ -33,9 +33,17 @@ GOOD = ("ok", "skipped")
 def main(arguments: Sequence[str] | None = None, module: str = ADAPTERS) -> int:
     """Compare; return 0, 1 if a contender is missing, failed or disagreed, 2 for bad arguments."""
     forms: tuple[Form, ...] = import_module(module).FORMS
-    options = _parser(forms).parse_args(arguments)
+    parser = _parser(forms)
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwind: leave no child behind
     configs = _quick() if options.quick else {name: CONFIGS[name] for name in options.config}
+    for name, config in configs.items():
+        if all(form.task != config.task for form in options.contenders):
+            names = ",".join(form.name for form in options.contenders)
+            parser.error(
+                f"argument --contenders: none of {names} has a form for {name}, which is to "
+                f"{config.task}: take others, or another --config"
+            )
     keep_to(options.threads)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,

@@ -130,7 +130,7 @@ class BaseMLP(Settings):
             validation = None if X_val is None else self._check_validation(X_val, y_val)
             self._run(backend, X, y, weights, validation, first, incremental)
         except BaseException:
-            if "coefs_" in before and self.__dict__.get("coefs_") is before["coefs_"]:
+            if self.__dict__.get("coefs_") is before.get("coefs_"):
                 self.__dict__.clear()
                 self.__dict__.update(before)
             raise
@@ -188,7 +188,7 @@ class BaseMLP(Settings):
                 stacklevel=5,
             )
         finally:
-            if has_ended or trainer.epoch or not hasattr(self, "coefs_"):
+            if has_ended or trainer.epoch:
                 self._keep(trainer, course)
         if not incremental and self.solver != "lbfgs":
             advise(self, course)

@@ -43,11 +43,8 @@ def run_epochs(
 
     def on_epoch(epoch: Epoch) -> bool:
         course.t += n
-        course.note(**epoch.values, epoch_s=epoch.epoch_s)
+        _note(course, epoch, trainer, validation)
         score = -epoch.values["loss"]
-        if validation is not None:
-            found = trainer.evaluate(validation.X, validation.y)
-            course.note(**{f"val_{name}": value for name, value in found.items()})
         if validation is not None and model.early_stopping:
             outputs = trainer.predict(validation.X)
             score = model._score_of(outputs, validation.y, validation.weights)
@@ -78,6 +75,15 @@ def run_epochs(
         warnings.warn(text, ConvergenceWarning, stacklevel=6)
 
 
+def _note(
+    course: Course, epoch: Epoch, trainer: TrainerLike, validation: Validation | None
+) -> None:
+    """Write an epoch into the history."""
+    found = trainer.evaluate(validation.X, validation.y) if validation else {}
+    course.note(**epoch.values, epoch_s=epoch.epoch_s)
+    course.note(**{f"val_{name}": value for name, value in found.items()})
+
+
 def _orders(
     rows: NDArray[np.int32], rng: np.random.RandomState | None, epochs: int
 ) -> Iterator[NDArray[np.int32]]:
@@ -99,7 +105,7 @@ def run_lbfgs(
         raise ValueError(f"solver='lbfgs' does not train on {trainer.name}: take 'adam' or 'sgd'.")
 
     def on_iteration(epoch: Epoch) -> None:
-        course.note(**epoch.values, epoch_s=epoch.epoch_s)
+        _note(course, epoch, trainer, samples.validation)
         show(epoch.values)
 
     ended = minimize(
