@@ -29,9 +29,9 @@ there (*in italics*). It is no hard limit: other libraries' products may be fast
 the time of the first epoch, in which libraries compile, over that of a later one."""
 EXPRESSION = """\
 The floor is the expression that one writes by hand in NumPy (*in italics*). Bytes come from host
-memory, labels go there. `fastmlp:numpy` and the other backends are `Trainer.logits`; `predict` of an
-estimator checks its input first, as scikit-learn's does: for one row that is most of the time, and
-NumPy answers sooner than a compiled backend."""
+memory, labels go there. `fastmlp:numpy` and the other backends are `Trainer.logits`; `predict` of
+an estimator checks its input first, as scikit-learn's does: for one row that is most of the time,
+and NumPy answers sooner than a compiled backend."""
 START = """\
 A program is started afresh: it imports, reads the digits, trains 64-32-10 and labels the test rows.
 Its time is shown over that of `numpy:plain`, a loop written by hand, and in seconds, which belong
