@@ -314,3 +314,10 @@ def test_a_training_that_diverges_ends_with_its_best_weights_if_it_has_some() ->
         model.fit(X, Z)
     assert all(np.isfinite(W).all() for W in model.coefs_)
     assert model.best_validation_score_ == max(model.validation_scores_)
+
+
+def test_outputs_that_are_not_finite_have_no_score() -> None:
+    model = fastmlp.MLPRegressor(loss="poisson", early_stopping=True, random_state=0)
+    targets = np.ones((3, 1))
+    for outputs in (targets * np.inf, targets * np.nan):
+        assert np.isnan(model._score_of(outputs, targets, None))

@@ -157,7 +157,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
     def _score_of(
         self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
-        if np.isnan(outputs).any():
+        if not np.isfinite(outputs).all():
             return float("nan")
         labels = self._labels_of(targets), self._labels_of(outputs)
         return float(accuracy_score(*labels, sample_weight=weights))

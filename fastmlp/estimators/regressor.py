@@ -126,7 +126,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     def _score_of(
         self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
-        if np.isnan(outputs).any():
+        if not np.isfinite(outputs).all():
             return float("nan")
         return float(r2_score(targets, outputs, sample_weight=weights))
 
