@@ -321,3 +321,38 @@ def test_outputs_that_are_not_finite_have_no_score() -> None:
     targets = np.ones((3, 1))
     for outputs in (targets * np.inf, targets * np.nan):
         assert np.isnan(model._score_of(outputs, targets, None))
+
+
+@pytest.mark.parametrize("change", [{"solver": "lbfgs"}, {"early_stopping": False}, {}])
+def test_best_weights_of_a_fit_do_not_undo_another_kind_of_training(change: dict[str, Any]) -> None:
+    model = fastmlp.MLPClassifier(
+        early_stopping=True, warm_start=True, max_iter=10, random_state=0
+    ).fit(X, TARGETS["multiclass"])
+    before = model.coefs_[0].copy()
+    model.set_params(**{"early_stopping": False, **change})
+    if change:
+        model.fit(X, TARGETS["multiclass"])
+    else:
+        model.partial_fit(X, TARGETS["multiclass"])
+    assert np.abs(model.coefs_[0] - before).max() > 1e-4
+    late = fastmlp.MLPClassifier(warm_start=True, max_iter=30, random_state=0)
+    late.fit(X, TARGETS["multiclass"]).set_params(early_stopping=True)
+    late.fit(X, TARGETS["multiclass"])
+    assert late.best_validation_score_ == max(late.validation_scores_)
+
+
+def test_another_solver_begins_with_its_own_rate() -> None:
+    y = TARGETS["multiclass"]
+    model = fastmlp.MLPClassifier(solver="sgd", learning_rate_init=0.5, max_iter=5, random_state=0)
+    before = model.fit(X, y).coefs_[0].copy()
+    model.set_params(solver="adam", learning_rate_init=0.001).partial_fit(X, y)
+    assert np.abs(model.coefs_[0] - before).max() < 0.0011
+
+
+def test_a_class_without_a_weight_weighs_one() -> None:
+    y = TARGETS["multiclass"]
+    weights = {1: 3.0}
+    model = fastmlp.MLPClassifier(class_weight=weights, random_state=0)
+    model.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X[y == 0], y[y == 0])
+    with pytest.raises(ValueError, match=r"class_weight has the classes \[7\], which are not in y"):
+        model.set_params(class_weight={7: 1.0}).fit(X, y)

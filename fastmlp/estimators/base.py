@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp.backends import Backend
-from fastmlp.core import Layer, Params
+from fastmlp.core import Layer, Optimizer, Params
 from fastmlp.estimators.arrays import as_host, features, filled
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.progress import progress_bar
@@ -151,12 +151,14 @@ class BaseMLP(Settings):
         sizes = (X.shape[1], *self._hidden(), y.shape[1])
         if first:
             params = draw_params(sizes, rng, activation=self.activation)
-            course = Course(self._rate())
+            course = Course(self._rate(), stops_early=self._stops_early())
         else:
             params = self._own_params(sizes)
-            course = self._course.resumed(None if incremental else self._rate())
+            keeps_rate = incremental and self._has_moments_for(self._optimizer())
+            rate = None if keeps_rate else self._rate()
+            course = self._course.resumed(rate, self._stops_early())
         samples = Samples(X, y, weights, np.arange(X.shape[0], dtype=np.int32), validation)
-        if self.early_stopping and self.solver != "lbfgs" and validation is None:
+        if course.stops_early and validation is None:
             samples = self._split(samples, rng)
         # of a generator of the caller's no order is drawn in vain; validation is timed apart
         overlap = (
@@ -253,14 +255,14 @@ class BaseMLP(Settings):
         optimizer = trainer.recipe.optimizer
         return state, t, (optimizer.name, optimizer.settings)
 
+    def _has_moments_for(self, optimizer: Optimizer) -> bool:
+        moments = self._moments()
+        return moments is not None and moments[2] == (optimizer.name, optimizer.settings)
+
     def _give_moments(self, trainer: TrainerLike) -> None:
         """Let a trainer go on with the state of the optimizer, if it has the same one."""
-        moments = self._moments()
-        if moments is None or not isinstance(trainer, Trainer):
-            return
-        optimizer = trainer.recipe.optimizer
-        if moments[2] == (optimizer.name, optimizer.settings):
-            state, t = trainer.backend.place(moments[:2], trainer.dtype)
+        if isinstance(trainer, Trainer) and self._has_moments_for(trainer.recipe.optimizer):
+            state, t = trainer.backend.place(self._moments()[:2], trainer.dtype)
             trainer.carry = trainer.carry._replace(state=state, t=t)
 
     def _keep(self, trainer: TrainerLike, course: Course) -> None:
@@ -274,7 +276,7 @@ class BaseMLP(Settings):
         self.history_ = history
         self.loss_curve_ = history.get("loss", [])
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        stops_early = self.early_stopping and self.solver != "lbfgs"
+        stops_early = course.stops_early
         self.best_loss_ = None if stops_early else min(self.loss_curve_, default=np.nan)
         self.validation_scores_: Any = course.scores if stops_early else None
         self.best_validation_score_ = course.patience.best if stops_early else None

@@ -39,6 +39,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
     ----------{DESCRIPTION}
     class_weight : dict of label to weight, "balanced" or None, default=None
         Weights the samples of a class; "balanced": so that all classes weigh the same.
+        A class that the dict leaves out weighs 1.
     label_smoothing : float, default=0.0
         The part of a label's certainty that is given to all classes alike (eq. 32).
 
@@ -145,7 +146,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
                 "partial_fit does not support class_weight='balanced': it sees one part of the "
                 "samples. Give the weights of the classes as a dict."
             )
-        by_class = compute_sample_weight(self.class_weight, y)
+        if isinstance(self.class_weight, dict) and y.ndim == 1:
+            unknown = sorted(set(self.class_weight) - set(self.classes_.tolist()), key=str)
+            if unknown:
+                raise ValueError(
+                    f"class_weight has the classes {unknown}, which are not in y: {self.classes_}."
+                )
+            by_class = np.asarray([self.class_weight.get(label, 1.0) for label in y.tolist()])
+        else:
+            by_class = compute_sample_weight(self.class_weight, y)
         return by_class if weights is None else weights * by_class
 
     def _learnt_from(self, targets: Any) -> Any:

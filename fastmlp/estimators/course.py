@@ -22,18 +22,22 @@ class Course:
     t: int = 0  # samples seen
     n_iter: int = 0  # epochs of the last call
     converged: bool = False
+    stops_early: bool = False  # by scores, not by the loss
 
     def note(self, **values: float) -> None:
         """Append to the history."""
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
 
-    def resumed(self, rate: LearningRate | None) -> Course:
+    def resumed(self, rate: LearningRate | None, stops_early: bool) -> Course:
         """Return a copy to go on with, under a new learning rate if there is one."""
+        alike = stops_early == self.stops_early  # else what was best by loss says nothing of scores
         return replace(
             self,
             rate=rate or copy(self.rate),
-            patience=copy(self.patience),
+            patience=copy(self.patience) if alike else Patience(),
+            best=self.best if alike else None,
+            stops_early=stops_early,
             history={name: list(values) for name, values in self.history.items()},
             scores=list(self.scores),
             n_iter=0,

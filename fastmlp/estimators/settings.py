@@ -46,6 +46,9 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def _loss(self) -> Loss:
         return REPORTED[self._loss_name()]
 
+    def _stops_early(self) -> bool:
+        return bool(self.early_stopping and self.solver != "lbfgs")
+
     def _rate(self) -> LearningRate:
         kind = self.learning_rate if self.solver == "sgd" else "constant"
         return LearningRate(kind, self.learning_rate_init, self.power_t)
