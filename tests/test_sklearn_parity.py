@@ -356,3 +356,13 @@ def test_a_class_without_a_weight_weighs_one() -> None:
     model.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X[y == 0], y[y == 0])
     with pytest.raises(ValueError, match=r"class_weight has the classes \[7\], which are not in y"):
         model.set_params(class_weight={7: 1.0}).fit(X, y)
+
+
+def test_warnings_point_at_the_line_that_called_fit() -> None:
+    y = TARGETS["multiclass"]
+    for parameters in ({"max_iter": 1}, {"solver": "lbfgs", "max_iter": 1}, {"batch_size": 999}):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fastmlp.MLPClassifier(**{"max_iter": 2, **parameters}).fit(X, y)
+        assert caught
+        assert {warning.filename for warning in caught} == {__file__}

@@ -187,7 +187,7 @@ class BaseMLP(Settings):
                 raise
             warnings.warn(
                 f"Training was interrupted: the weights of epoch {trainer.epoch} are kept.",
-                stacklevel=5,
+                stacklevel=4,
             )
         finally:
             if has_ended or trainer.epoch:

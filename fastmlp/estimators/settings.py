@@ -70,7 +70,7 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             warnings.warn(
                 f"batch_size={self.batch_size} is more than the {n} samples: all of them make one "
                 "batch.",
-                stacklevel=4,
+                stacklevel=5,
             )
         return min(int(self.batch_size), n)
 

@@ -72,7 +72,7 @@ def run_epochs(
             raise
         course.converged = True  # as early stopping goes: there are good weights
         text = str(error).replace(f"weights of epoch {trainer.epoch}", "best weights before")
-        warnings.warn(text, ConvergenceWarning, stacklevel=6)
+        warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
 
 def _note(
@@ -127,7 +127,7 @@ def run_lbfgs(
             f"({ended.reason}; it is {ended.loss:.4g}): raise max_iter={model.max_iter} or "
             f"max_fun={model.max_fun}, or scale X.",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
 
 
@@ -147,7 +147,7 @@ def advise(model: Any, course: Course) -> None:
         )
     else:
         return
-    warnings.warn(advice, ConvergenceWarning, stacklevel=6)
+    warnings.warn(advice, ConvergenceWarning, stacklevel=5)
 
 
 def takes_parts(model: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.core.network import Layer, Params
+from fastmlp.training.checks import check_batches
 from fastmlp.training.programs import programs
 from fastmlp.training.protocol import Epoch
 from fastmlp.training.trainer import Trainer
@@ -77,6 +78,7 @@ def minimize(
     """
     from scipy import optimize
 
+    check_batches(weights, np.arange(X.shape[0], dtype=np.int32), X.shape[0])
     backend, data = trainer.backend, trainer.place(X, y, weights, whole=True)
     program = programs(backend, trainer.recipe).objective
     rows = backend.to_device(np.arange(data.n_rows), "int32")
