@@ -360,9 +360,14 @@ def test_a_class_without_a_weight_weighs_one() -> None:
 
 def test_warnings_point_at_the_line_that_called_fit() -> None:
     y = TARGETS["multiclass"]
-    for parameters in ({"max_iter": 1}, {"solver": "lbfgs", "max_iter": 1}, {"batch_size": 999}):
+    cases: list[dict[str, Any]] = [
+        {"max_iter": 1},
+        {"solver": "lbfgs", "max_iter": 1},
+        {"batch_size": 999, "max_iter": 2},
+    ]
+    for parameters in cases:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            fastmlp.MLPClassifier(**{"max_iter": 2, **parameters}).fit(X, y)
+            fastmlp.MLPClassifier(**parameters).fit(X, y)
         assert caught
         assert {warning.filename for warning in caught} == {__file__}
