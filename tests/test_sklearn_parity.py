@@ -371,3 +371,11 @@ def test_warnings_point_at_the_line_that_called_fit() -> None:
             fastmlp.MLPClassifier(**parameters).fit(X, y)
         assert caught
         assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_first_part_that_fails_leaves_no_classes() -> None:
+    y = TARGETS["multiclass"]
+    model = fastmlp.MLPClassifier(random_state=0)
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(X * np.nan, y, classes=[0, 1, 2])
+    assert model.partial_fit(X, TARGETS["text"], classes=["a", "b", "c"]).n_outputs_ == 3

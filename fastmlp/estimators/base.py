@@ -104,12 +104,14 @@ class BaseMLP(Settings):
         *,
         resume: bool,
         incremental: bool = False,
-        learn_targets: bool = True,
+        learn_classes: Any = None,
     ) -> Any:
         """Train; an estimator that has learnt nothing by an error stays the one it was."""
         before = dict(self.__dict__)
         try:
             self._validate_params()
+            if learn_classes is not None:
+                learn_classes()
             if (X_val is None) != (y_val is None):
                 raise ValueError("X_val and y_val go together: give both, or neither.")
             if incremental and self.early_stopping:
@@ -120,7 +122,7 @@ class BaseMLP(Settings):
             first = not (resume and hasattr(self, "coefs_"))
             backend = self._backend(X)
             X, y_raw = self._check_data(X, y, reset=first)
-            y = self._encode(y_raw, first and learn_targets)
+            y = self._encode(y_raw, first and learn_classes is None)
             if not first and not incremental:
                 self._check_warm_start(y_raw)
             weights = sample_weight
@@ -154,9 +156,8 @@ class BaseMLP(Settings):
             course = Course(self._rate(), stops_early=self._stops_early())
         else:
             params = self._own_params(sizes)
-            keeps_rate = incremental and self._has_moments_for(self._optimizer())
-            rate = None if keeps_rate else self._rate()
-            course = self._course.resumed(rate, self._stops_early())
+            keeps = incremental and self._has_moments_for(self._optimizer())
+            course = self._course.resumed(None if keeps else self._rate(), self._stops_early())
         samples = Samples(X, y, weights, np.arange(X.shape[0], dtype=np.int32), validation)
         if course.stops_early and validation is None:
             samples = self._split(samples, rng)
@@ -276,10 +277,9 @@ class BaseMLP(Settings):
         self.history_ = history
         self.loss_curve_ = history.get("loss", [])
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        stops_early = course.stops_early
-        self.best_loss_ = None if stops_early else min(self.loss_curve_, default=np.nan)
-        self.validation_scores_: Any = course.scores if stops_early else None
-        self.best_validation_score_ = course.patience.best if stops_early else None
+        self.best_loss_ = None if course.stops_early else min(self.loss_curve_, default=np.nan)
+        self.validation_scores_: Any = course.scores if course.stops_early else None
+        self.best_validation_score_ = course.patience.best if course.stops_early else None
         self.n_iter_, self.t_ = course.n_iter, course.t
         self.backend_, self.device_ = trainer.name, trainer.device
         self.n_layers_ = len(params) + 1

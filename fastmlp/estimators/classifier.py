@@ -186,17 +186,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         -------
         self
         """
-        before = dict(self.__dict__)
-        try:
+
+        def learn_classes() -> None:
             if _check_partial_fit_first_call(self, classes):
                 several = type_of_target(y).startswith("multilabel")
                 self._labels = LabelBinarizer().fit(y if several else classes)
-        except ValueError:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+
         return self._trained(
-            X, y, sample_weight, resume=True, incremental=True, learn_targets=False
+            X, y, sample_weight, resume=True, incremental=True, learn_classes=learn_classes
         )
 
     def _loss_name(self) -> str:
