@@ -169,6 +169,26 @@ def test_progress_bar_is_shown_on_stderr(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @ignore_convergence
+def test_answers_stay_those_of_the_training_when_parameters_change() -> None:
+    values = X[:, 0] + X[:, 1]
+    model = MLPRegressor("poisson", (7,), "tanh", random_state=0, max_iter=3).fit(X, values)
+    expected = model.predict(X)
+    model.set_params(loss="squared_error", hidden_layer_sizes=(3, 3), activation="relu")
+    assert np.array_equal(model.predict(X), expected)
+    copy = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(copy.predict(X), expected)
+    assert copy.out_activation_ == model.out_activation_ == "exp"
+    model.fit(X, values)
+    assert model.out_activation_ == "identity"
+
+
+@pytest.mark.parametrize("sizes", [(5.9,), ((3,), (4,)), 0, (3, -1), "7"])
+def test_sizes_are_whole_numbers(sizes: Any) -> None:
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes"):
+        MLPClassifier(sizes).fit(X, Y)
+
+
+@ignore_convergence
 def test_pickle_clone_and_search() -> None:
     model = MLPClassifier(max_iter=3, random_state=0).fit(X, Y)
     again = pickle.loads(pickle.dumps(model))
@@ -250,7 +270,7 @@ def test_ctrl_c_keeps_the_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
     (
         {"hidden_layer_sizes": (10, 0)},
-        r"hidden_layer_sizes=\(10, 0\) must hold sizes of at least 1",
+        r"hidden_layer_sizes=\(10, 0\) must hold whole numbers of at least 1",
     ),
     ({"activation": "sigmoid"}, r"'activation' parameter .* Got 'sigmoid'"),
     ({"solver": "rmsprop"}, r"'solver' parameter .* Got 'rmsprop'"),

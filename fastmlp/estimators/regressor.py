@@ -99,7 +99,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     @property
     def out_activation_(self) -> str:
         """What makes outputs of the last z: "identity" or "exp"."""
-        return "exp" if self.loss == "poisson" else "identity"
+        loss = self._made_of[1] if hasattr(self, "_made_of") else self.loss
+        return "exp" if loss == "poisson" else "identity"
 
     def _encode(self, y: Any, reset: bool) -> NDArray[Any]:
         if np.asarray(y).dtype.kind in "mMSUV":

@@ -27,24 +27,26 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return resolve_backend(self.backend, X, self.device, self.precision)
 
     def _hidden(self) -> tuple[int, ...]:
-        sizes = tuple(int(size) for size in np.ravel(self.hidden_layer_sizes))
-        if any(size < 1 for size in sizes):
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        is_whole = sizes.dtype.kind in "iu" or sizes.size == 0
+        if sizes.ndim != 1 or not is_whole or (sizes < 1).any():
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes} must hold sizes of at least 1; () "
-                "is the linear model."
+                f"hidden_layer_sizes={self.hidden_layer_sizes} must hold whole numbers of at least "
+                "1, one for each hidden layer; () is the linear model."
             )
-        return sizes
+        return tuple(sizes.tolist())
 
     def _recipe(self) -> Recipe:
         hidden = (ACTIVATIONS[self.activation],) * len(self._hidden())
-        return Recipe(hidden, self._loss(), self._optimizer(), l2=float(self.alpha))
+        loss = self._loss(self._loss_name())
+        return Recipe(hidden, loss, self._optimizer(), l2=float(self.alpha))
 
     @abstractmethod
     def _loss_name(self) -> str:
         """Row of the table of losses that fits the targets."""
 
-    def _loss(self) -> Loss:
-        return REPORTED[self._loss_name()]
+    def _loss(self, name: str) -> Loss:
+        return REPORTED[name]
 
     def _stops_early(self) -> bool:
         return bool(self.early_stopping and self.solver != "lbfgs")

@@ -12,8 +12,8 @@ from fastmlp.reference.keras_trainer import KerasTrainer
 class _OnKeras(BaseMLP):
     """Train with Keras where the backend would have trained."""
 
-    def _loss(self) -> Loss:
-        return LOSSES[self._loss_name()]
+    def _loss(self, name: str) -> Loss:
+        return LOSSES[name]
 
     def _trainer_of(
         self,
