@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import abstractmethod
 from numbers import Integral
@@ -145,7 +146,7 @@ class BaseMLP(Fitted):
         dtype = self.dtype or ("float32" if X.dtype == np.float32 else "float64")
         sizes = (X.shape[1], *self._hidden(), y.shape[1])
         if first:
-            params = draw_params(sizes, rng, activation=self.activation)
+            params = draw_params(sizes, rng, activation=self.activation, init=self.init)
             course = Course(self._rate(), stops_early=self._stops_early())
         else:
             params = self._own_params(sizes)
@@ -162,7 +163,9 @@ class BaseMLP(Fitted):
         )
         samples = samples._replace(y=self._learnt_from(samples.y))
         batch_size, epochs = self._batch_size(samples.rows.size), self.max_iter
-        trainer = self._trainer_of(backend, self._recipe(), params, batch_size, dtype, overlap)
+        recipe = self._recipe(epochs * math.ceil(samples.rows.size / batch_size), incremental)
+        seed = int(rng.randint(2**31 - 1)) if recipe.dropout else 0
+        trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap, seed)
         if incremental:
             epochs = 1
             if not isinstance(trainer, Trainer):
