@@ -36,8 +36,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def trained(target: str, **settings: Any) -> Any:
     """Fit a network whose units go well below and above 0."""
     kind, y, needed = TARGETS[target]
-    choices = {"solver": "sgd", "learning_rate_init": 0.05, **CHOICES, **needed, **settings}
-    return kind(**choices).fit(X, y)
+    return kind(**{"learning_rate_init": 0.05, **CHOICES, **needed, **settings}).fit(X, y)
 
 
 def outputs(model: Any) -> Any:
@@ -146,6 +145,7 @@ def test_keras_says_the_same_and_comes_back(dtype: str, activation: str, target:
     assert again.partial_fit(X, TARGETS[target][1]).t_ == len(X)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own
 @every_activation
 def test_keras_files_hold_the_network(activation: str, tmp_path: Path) -> None:
     saving = keras().saving
@@ -224,7 +224,7 @@ def refused(layers: str) -> Any:
     ["conv", "axes", "norm", "two", "capped", "slope", "gelu", "mixed", "inner", "logits", "one"],
 )
 def test_keras_layers_without_counterpart_are_named(layers: str) -> None:
-    with pytest.raises(ValueError, match="layer.*'odd'"):
+    with pytest.raises(ValueError, match=r"layer.*'odd'"):
         MLPClassifier.from_keras(refused(layers))
 
 
