@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ X, Y = DIGITS.X_train[:150] / 16.0, DIGITS.y_train[:150].astype(np.int64)
 TARGETS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "multiclass": (MLPClassifier, Y, {}),
     "text": (MLPClassifier, np.asarray([f"digit {label}" for label in Y]), {}),
-    "binary": (MLPClassifier, np.where(Y > 4, "high", "low"), {}),
+    "binary": (MLPClassifier, (Y > 4).astype(int), {}),
     "multilabel": (MLPClassifier, np.stack([Y > 4, Y % 2 == 0, Y == 3], axis=1).astype(int), {}),
     "values": (MLPRegressor, X[:, 20], {}),
     "three values": (MLPRegressor, X[:, 20:23], {}),
@@ -39,7 +40,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 CHOICES: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 3}
 TRAINED_ON = ("coefs_", "intercepts_", "loss_curve_", "validation_scores_")
-every_target = pytest.mark.parametrize("target", TARGETS)
+# scikit-learn 1.7 itself cannot stop early on text
+PAIRS = [pair for pair in product(SETTINGS, TARGETS) if pair != ("early", "text")]
+every_pair = pytest.mark.parametrize(("setting", "target"), PAIRS)
 
 
 def trained(target: str, **settings: Any) -> Any:
@@ -78,8 +81,7 @@ def assert_go_on_alike(a: Any, b: Any, y: Any) -> None:
                 np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-11)
 
 
-@every_target
-@pytest.mark.parametrize("setting", SETTINGS)
+@every_pair
 def test_scikit_learn_goes_on_with_ours(setting: str, target: str) -> None:
     ours = trained(target, **SETTINGS[setting])
     theirs = ours.to_sklearn()
@@ -92,8 +94,7 @@ def test_scikit_learn_goes_on_with_ours(setting: str, target: str) -> None:
     assert_go_on_alike(theirs, ours, y)
 
 
-@every_target
-@pytest.mark.parametrize("setting", SETTINGS)
+@every_pair
 def test_ours_goes_on_with_scikit_learns(setting: str, target: str) -> None:
     kind, y, needed = TARGETS[target]
     theirs = getattr(neural_network, kind.__name__)(**{**CHOICES, **needed, **SETTINGS[setting]})
@@ -104,8 +105,7 @@ def test_ours_goes_on_with_scikit_learns(setting: str, target: str) -> None:
         assert_go_on_alike(ours, theirs, y)
 
 
-@every_target
-@pytest.mark.parametrize("setting", ["adam", "nesterov", "early", "lbfgs"])
+@every_pair
 def test_scikit_learn_gets_all_that_its_fit_leaves(setting: str, target: str) -> None:
     kind, y, needed = TARGETS[target]
     theirs = getattr(neural_network, kind.__name__)(**{**CHOICES, **needed, **SETTINGS[setting]})

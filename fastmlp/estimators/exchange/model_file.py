@@ -89,7 +89,7 @@ def load(path: str | os.PathLike[str], backend: Any = None, device: str | None =
         model = made(description, tensors)
     except ModelFileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except Exception as error:  # the seal is right: whoever made it, a model it is not
         raise ModelFileError(f"{path} does not hold what a model is made of: {error!r}.") from error
     model.set_params(backend=backend, device=device)
     if backend is not None or device is not None:

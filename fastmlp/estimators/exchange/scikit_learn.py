@@ -179,7 +179,7 @@ def _course(model: Any, fitted: Any) -> Course:
     course.history = {
         "loss": [float(loss) for loss in getattr(fitted, "loss_curve_", [fitted.loss_])]
     }
-    if model.solver == "lbfgs":
+    if not hasattr(fitted, "_optimizer"):  # L-BFGS leaves nothing else
         return course
     course.stops_early = fitted.best_loss_ is None
     course.patience.stalled = fitted._no_improvement_count
