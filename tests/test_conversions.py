@@ -34,6 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "nesterov": {"solver": "sgd", "learning_rate": "invscaling", "activation": "tanh"},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False, "activation": "logistic"},
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 1.0, "n_iter_no_change": 1},
+    "stalled": {"tol": 1.0, "n_iter_no_change": 7},
     "sgd": {"solver": "sgd", "momentum": 0.0, "hidden_layer_sizes": ()},
     "early": {"early_stopping": True, "hidden_layer_sizes": (7, 5)},
     "lbfgs": {"solver": "lbfgs", "activation": "identity"},
@@ -115,6 +116,7 @@ def test_scikit_learn_gets_all_that_its_fit_leaves(setting: str, target: str) ->
     for name, value in vars(theirs).items():
         assert isinstance(value, type(getattr(made, name))), name  # float for float64
     if setting != "lbfgs":
+        assert made._no_improvement_count == theirs._no_improvement_count
         of_made, of_theirs = vars(made._optimizer), vars(theirs._optimizer)
         assert of_made.keys() == of_theirs.keys()
         told = {"ms", "vs", "learning_rate", "t"} | ({"velocities"} if theirs.momentum else set())

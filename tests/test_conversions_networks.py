@@ -117,6 +117,15 @@ def test_torch_says_the_same(dtype: str, activation: str, target: str) -> None:
         assert_close(found, outputs(model), dtype)
 
 
+def test_torch_loses_no_digit_of_a_large_softplus() -> None:
+    torch = pytest.importorskip("torch")
+    model = trained("value", activation="softplus", dtype="float64")
+    far = 40.0 * X
+    with torch.no_grad():
+        found = model.to_torch()(torch.as_tensor(far)).numpy()[:, 0]
+    np.testing.assert_allclose(found, model.predict(far), rtol=1e-13)
+
+
 # --- Keras ---
 
 
@@ -170,6 +179,7 @@ def test_keras_layers_around_the_dense_ones() -> None:
     of = keras().layers
     network = network_of(
         of.Rescaling(2.0, offset=[0.5]),
+        of.Rescaling(0.5, offset=-0.75),
         of.Flatten(),
         of.Dropout(0.5),
         of.Dense(9),
@@ -177,7 +187,7 @@ def test_keras_layers_around_the_dense_ones() -> None:
         of.ReLU(),
         of.Rescaling(0.5, 0.1),
         of.Dense(9, "relu", use_bias=False),
-        of.Dense(4),
+        of.Dense(4, bias_initializer="uniform"),
         of.Softmax(),
         shape=(8, 8, 1),
     )

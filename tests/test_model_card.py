@@ -96,6 +96,9 @@ def test_energy_that_is_absent_stays_absent(tmp_path: Path) -> None:
     front, text = card_of(model, tmp_path, {"energy": READING})
     assert "co2_eq_emissions" not in front
     assert "| CO2e | not known: no grid was given |" in text
+    front, text = card_of(model, tmp_path, {"grid": grid_intensity("WORLD")})
+    assert "co2_eq_emissions" not in front
+    assert "| energy of training | not measured |" in text
 
 
 def test_a_network_from_elsewhere_does_not_know_its_past(tmp_path: Path) -> None:
