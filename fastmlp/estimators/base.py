@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from fastmlp.backends import Backend
 from fastmlp.estimators.arrays import as_host, features, filled
 from fastmlp.estimators.course import Course
+from fastmlp.estimators.exchange.methods import Exchange
 from fastmlp.estimators.fitted import TAKEN, Fitted
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Samples, advise, run_epochs, run_lbfgs
@@ -24,7 +25,7 @@ from fastmlp.estimators.validation import Validation, split_off
 from fastmlp.training import Trainer, draw_params
 
 
-class BaseMLP(Fitted):
+class BaseMLP(Fitted, Exchange):
     """Training and outputs of `MLPClassifier` and `MLPRegressor`."""
 
     # What an estimator says: what y means, which loss goes with it, how good outputs are.
@@ -155,6 +156,7 @@ class BaseMLP(Fitted):
         samples = Samples(X, y, weights, np.arange(X.shape[0], dtype=np.int32), validation)
         if course.stops_early and validation is None:
             samples = self._split(samples, rng)
+        course.n_samples = samples.rows.size
         # of a generator of the caller's no order is drawn in vain; validation is timed apart
         overlap = (
             isinstance(self.random_state, Integral)

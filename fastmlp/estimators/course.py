@@ -21,6 +21,7 @@ class Course:
     best: Params | None = None  # weights of the best of them, on the host
     t: int = 0  # samples seen
     n_iter: int = 0  # epochs of the last call
+    n_samples: int = 0  # learnt from in the last call; 0 where that is not known
     converged: bool = False
     stops_early: bool = False  # by scores, not by the loss
 
