@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp.core import Layer, Params
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.restored import SIGMOID, SOFTMAX, Parts, restored
+from fastmlp.estimators.parameters import SCHEDULES
 
 KNOWN = {"activation": ("identity", "logistic", "tanh", "relu"), "solver": ("lbfgs", "sgd", "adam")}
 SHARED = ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_", "loss_")
@@ -39,6 +40,8 @@ def to_sklearn(model: Any) -> Any:
     if not is_classifier(model):
         made_of["loss"] = model._made_of[1]
     ours, names = model.get_params(deep=False), kind().get_params()
+    if model.learning_rate in SCHEDULES:
+        made_of["learning_rate"] = "constant"
     hidden = tuple(layer.b.size for layer in params[:-1])
     if model._hidden() != hidden:  # set otherwise since the training
         made_of["hidden_layer_sizes"] = hidden
@@ -79,7 +82,7 @@ def _warn_of_lost(model: Any, ours: dict[str, Any], names: Any) -> None:
     lost = sorted(
         f"{name}={value!r}"
         for name, value in ours.items()
-        if name not in (*names, "backend", "device", "dtype", "precision")
+        if (name not in (*names, "backend", "device", "dtype", "precision") or value in SCHEDULES)
         and value != defaults[name]
     )
     if lost:
