@@ -6,16 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastmlp.certificate import parity
     from fastmlp.estimators import MLPClassifier, MLPRegressor
 
 __version__ = "0.1.0"
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__"]
+__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "parity"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators, and scikit-learn with them, when they are first asked for."""
+    """Import what costs time, scikit-learn above all, when it is first asked for."""
     if name in ("MLPClassifier", "MLPRegressor"):
         return getattr(import_module("fastmlp.estimators"), name)
+    if name == "parity":
+        return getattr(import_module("fastmlp.certificate"), name)
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
 
 
