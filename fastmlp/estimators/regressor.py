@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from fastmlp.backends import Backend
 from fastmlp.estimators.arrays import in_kind
 from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.on_device import answers
 from fastmlp.estimators.parameters import CONSTRAINTS, DESCRIPTION
 from fastmlp.estimators.solvers import takes_parts
 
@@ -149,4 +150,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     def predict(self, X: Any) -> Any:
         """Values (n_samples,), or (n_samples, n_outputs) if y had several."""
         outputs = self._outputs(X)
-        return in_kind(outputs[:, 0] if self._single else outputs, X)
+        if isinstance(outputs, np.ndarray):
+            return in_kind(outputs[:, 0] if self._single else outputs, X)
+        return answers(self._trainer.backend).column(outputs) if self._single else outputs

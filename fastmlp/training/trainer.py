@@ -1,4 +1,4 @@
-"""A network in training on one backend: host data in, epochs run, host data out."""
+"""A network in training on one backend: data in, epochs run, numbers out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.backends.record import HOT_STEPS, Backend
+from fastmlp.core.arrays import Array
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import (
@@ -99,7 +100,7 @@ class Trainer(Predictor):
 
     def run(
         self,
-        X: NDArray[Any],
+        X: NDArray[Any] | Array,
         y: NDArray[Any],
         orders: Iterable[NDArray[np.int32]],
         on_epoch: OnEpoch | None = None,
@@ -112,7 +113,8 @@ class Trainer(Predictor):
         Parameters
         ----------
         X : (n, n_features) array
-            uint8 stays uint8 on the device; anything else becomes dtype.
+            Of NumPy, or of the backend on its own device, where it is used as it lies there. uint8
+            stays uint8 on the device; anything else becomes dtype.
         y : (n, n_outputs) array
         orders : iterable of (n,) int arrays
             Row numbers of each epoch, cut into batches as they come.
@@ -137,7 +139,7 @@ class Trainer(Predictor):
     @tells_of_memory
     def place(
         self,
-        X: NDArray[Any],
+        X: NDArray[Any] | Array,
         y: NDArray[Any],
         weights: NDArray[Any] | None = None,
         *,
@@ -146,8 +148,10 @@ class Trainer(Predictor):
         """Bring the data of a training to the device, for `train`; ``whole``: all columns."""
         check_targets(self.carry.params, X, y)
         check_weights(weights, X.shape[0])
-        block = 0 if whole else self.backend.column_block
-        used = live_columns(X, block) if block and keeps_unused(self.recipe) else None
+        used = None
+        if isinstance(X, np.ndarray) and not whole and keeps_unused(self.recipe):
+            block = self.backend.column_block
+            used = live_columns(X, block) if block else None
         if self._moves_unused(used):
             used = None
         data = self._place(X if used is None else X[:, used.kept])
