@@ -42,3 +42,12 @@ def test_regressor_learns_as_ours() -> None:
     ours = fastmlp.MLPRegressor(hidden_layer_sizes=(20,), **choices).fit(X, Y)
     theirs = reference.MLPRegressor(hidden_layer_sizes=(20,), **choices).fit(X, Y)
     np.testing.assert_allclose(theirs.predict(X), ours.predict(X), rtol=1e-9)
+
+
+def test_an_array_of_a_device_goes_to_keras_through_the_host() -> None:
+    torch = pytest.importorskip("torch")
+    device_X = torch.asarray(X, dtype=torch.float32)
+    model = reference.MLPClassifier(max_iter=1, random_state=0).fit(device_X, Y)
+    labels = model.predict(device_X)
+    assert isinstance(labels, torch.Tensor)
+    np.testing.assert_array_equal(labels.numpy(), model.predict(X.astype("float32")))

@@ -241,6 +241,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         with np.errstate(divide="ignore"):
             return in_kind(np.log(_of_all_classes(p)), X)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of `predict`: the labels, and nothing else, are compared on the host."""
+        labels = as_host(y, "y"), as_host(self.predict(X))
+        weights = as_host(sample_weight, "sample_weight")
+        return float(accuracy_score(*labels, sample_weight=weights))
+
     def _labels_of(self, p: NDArray[Any]) -> NDArray[Any]:
         labels: NDArray[Any] = self._labels.inverse_transform(p[:, 0] if p.shape[1] == 1 else p)
         return labels
