@@ -452,3 +452,9 @@ def test_scikit_learn_dispatches(name: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_complex_numbers_are_refused_in_scikit_learns_words() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        MLPClassifier(**QUICK).fit(torch.asarray(X + 1j), Y)

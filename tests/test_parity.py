@@ -22,6 +22,7 @@ from fastmlp import cli
 from fastmlp.backends import Backend, backend_names, backend_status, get_backend, python_scan
 from fastmlp.certificate import Missing, Parity, ParityError, Row, Training, measure, parity
 from fastmlp.certificate.result import TOLERANCE, tolerance
+from fastmlp.certificate.training import distances
 from fastmlp.core import Namespace
 from fastmlp.training import DivergenceError
 
@@ -202,6 +203,20 @@ def test_weights_that_are_not_finite_are_a_difference() -> None:
 
 
 # --- the result ---
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_one_array_that_is_off_is_enough(place: int) -> None:
+    right = Training(10).reference()
+    layers = list(right.params)
+    layers[place] = layers[place]._replace(b=1.01 * layers[place].b)
+    found = distances(right._replace(params=tuple(layers)), right)
+    assert found == (pytest.approx(0.01), 0.0, 0.0)
+    layers[place] = layers[place]._replace(b=layers[place].b[:-1])
+    with pytest.raises(ValueError, match="an array has shape"):
+        distances(right._replace(params=tuple(layers)), right)
+    lost = distances(right._replace(losses=np.nan * right.losses), right)
+    assert np.isnan(lost.losses)
 
 
 def row(**fields: Any) -> Row:

@@ -44,8 +44,15 @@ def test_regressor_learns_as_ours() -> None:
     np.testing.assert_allclose(theirs.predict(X), ours.predict(X), rtol=1e-9)
 
 
-def test_an_array_of_a_device_goes_to_keras_through_the_host() -> None:
+def test_an_array_of_a_device_goes_to_keras_through_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     torch = pytest.importorskip("torch")
+
+    def refused(*_: Any) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    monkeypatch.setattr(torch.Tensor, "__array__", refused)  # as a GPU would
     device_X = torch.asarray(X, dtype=torch.float32)
     model = reference.MLPClassifier(max_iter=1, random_state=0).fit(device_X, Y)
     labels = model.predict(device_X)
