@@ -19,10 +19,12 @@ from fastmlp.estimators.arrays import as_host, features, filled
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.methods import Exchange
 from fastmlp.estimators.fitted import TAKEN, Fitted
+from fastmlp.estimators.on_device import check_finite, rows_of, stand_in
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Samples, advise, run_epochs, run_lbfgs
 from fastmlp.estimators.validation import Validation, split_off
 from fastmlp.training import Trainer, draw_params
+from fastmlp.training.placed import dtype_name
 
 
 class BaseMLP(Fitted, Exchange):
@@ -66,6 +68,8 @@ class BaseMLP(Fitted, Exchange):
         ----------
         X : (n_samples, n_features) array or sparse matrix
             uint8 stays uint8 until a batch needs it, at face value; a sparse matrix is filled up.
+            An array of the backend's library on its device stays there, and answers are of its
+            kind; y and sample_weight pass through the host once.
         y : (n_samples,) or (n_samples, n_outputs) array
         sample_weight : (n_samples,) array, optional
             What each sample counts in the mean of its batch (eq. 24).
@@ -116,15 +120,18 @@ class BaseMLP(Fitted, Exchange):
                 )
             first = not (resume and hasattr(self, "coefs_"))
             backend = self._backend(X)
-            X, y_raw = self._check_data(X, y, reset=first)
+            X, y_raw = self._check_data(X, y, backend, reset=first)
             y = self._encode(y_raw, first and learn_classes is None)
             if not first and not incremental:
                 self._check_warm_start(y_raw)
             weights = sample_weight
             if weights is not None:
-                weights = _check_sample_weight(as_host(weights, "sample_weight"), X)
+                rows = stand_in(X) if self._stays(X, backend) else X
+                weights = _check_sample_weight(as_host(weights, "sample_weight"), rows)
             weights = self._weighted(weights, y_raw, incremental)
-            validation = None if X_val is None else self._check_validation(X_val, y_val)
+            validation = None
+            if X_val is not None:
+                validation = self._check_validation(X_val, y_val, backend)
             self._run(backend, X, y, weights, validation, first, incremental)
         except BaseException:
             if self.__dict__.get("coefs_") is before.get("coefs_"):
@@ -136,7 +143,7 @@ class BaseMLP(Fitted, Exchange):
     def _run(
         self,
         backend: Backend,
-        X: NDArray[Any],
+        X: Any,
         y: NDArray[Any],
         weights: NDArray[Any] | None,
         validation: Validation | None,
@@ -144,7 +151,7 @@ class BaseMLP(Fitted, Exchange):
         incremental: bool,
     ) -> None:
         rng = check_random_state(self.random_state)
-        dtype = self.dtype or ("float32" if X.dtype == np.float32 else "float64")
+        dtype = self.dtype or ("float32" if dtype_name(X) == "float32" else "float64")
         sizes = (X.shape[1], *self._hidden(), y.shape[1])
         if first:
             params = draw_params(sizes, rng, activation=self.activation, init=self.init)
@@ -155,7 +162,7 @@ class BaseMLP(Fitted, Exchange):
             course = self._course.resumed(None if keeps else self._rate(), self._stops_early())
         samples = Samples(X, y, weights, np.arange(X.shape[0], dtype=np.int32), validation)
         if course.stops_early and validation is None:
-            samples = self._split(samples, rng)
+            samples = self._split(samples, rng, backend)
         course.n_samples = samples.rows.size
         # of a generator of the caller's no order is drawn in vain; validation is timed apart
         overlap = (
@@ -194,25 +201,38 @@ class BaseMLP(Fitted, Exchange):
         if not incremental and self.solver != "lbfgs":
             advise(self, course)
 
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        X, y = validate_data(
-            self, features(X), as_host(y, "y"), reset=reset, multi_output=True, **TAKEN
+    def _check_data(
+        self, X: Any, y: Any, backend: Backend, reset: bool
+    ) -> tuple[Any, NDArray[Any]]:
+        """X as it lies on the device, or else on the host, and y on the host."""
+        stays = self._stays(X, backend)
+        found, y = validate_data(
+            self,
+            stand_in(X) if stays else features(X),
+            as_host(y, "y"),
+            reset=reset,
+            multi_output=True,
+            ensure_all_finite=not stays,
+            **TAKEN,
         )
-        return filled(X), y
+        if stays:
+            check_finite(X, backend)
+        return X if stays else filled(found), y
 
-    def _check_validation(self, X_val: Any, y_val: Any) -> Validation:
+    def _check_validation(self, X_val: Any, y_val: Any, backend: Backend) -> Validation:
         try:
-            X, y = self._check_data(X_val, y_val, reset=False)
+            X, y = self._check_data(X_val, y_val, backend, reset=False)
             return Validation(X, self._encode(y, reset=False), None)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
 
-    def _split(self, samples: Samples, rng: np.random.RandomState) -> Samples:
+    def _split(self, samples: Samples, rng: np.random.RandomState, backend: Backend) -> Samples:
         """Take a part of the rows for validation."""
         X, y, weights, rows, _ = samples
         labels = y.astype(bool) if is_classifier(self) and y.shape[1] == 1 else None
         rows, others = split_off(rows, self.validation_fraction, labels, rng)
-        validation = Validation(X[others], y[others], None if weights is None else weights[others])
+        weights_of_others = None if weights is None else weights[others]
+        validation = Validation(rows_of(X, others, backend), y[others], weights_of_others)
         return Samples(X, y, weights, rows, validation)
 
     def __sklearn_tags__(self) -> Any:
