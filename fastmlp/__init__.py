@@ -9,9 +9,18 @@ if TYPE_CHECKING:
     from fastmlp.certificate import parity
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.estimators.exchange import ModelFileError, load
+    from fastmlp.estimators.many import fit_many
 
 __version__ = "0.1.0"
-__all__ = ["MLPClassifier", "MLPRegressor", "ModelFileError", "__version__", "load", "parity"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "ModelFileError",
+    "__version__",
+    "fit_many",
+    "load",
+    "parity",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +29,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("fastmlp.estimators"), name)
     if name in ("ModelFileError", "load"):
         return getattr(import_module("fastmlp.estimators.exchange"), name)
+    if name == "fit_many":
+        return getattr(import_module("fastmlp.estimators.many"), name)
     if name == "parity":
         return getattr(import_module("fastmlp.certificate"), name)
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")

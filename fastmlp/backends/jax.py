@@ -15,6 +15,7 @@ from fastmlp.backends.record import (
     BackendUnavailableError,
     Body,
     Function,
+    Many,
     check_precision,
 )
 from fastmlp.core.arrays import Array, Namespace
@@ -74,16 +75,20 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         return jax.numpy.take(x, indices, axis=axis, mode="clip")
 
     def scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
-        def turned(carry: Any, x: Array) -> tuple[Any, tuple[Array, ...]]:
+        loop = cast(Any, jax.lax.scan)
+        carry, ys = loop(lambda carry, x: f(carry, x, shared), carry, xs)
+        return carry, ys
+
+    def turned_scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
+        def turned(carry: Any, x: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
             carry, y = f(turn(carry), x, shared)
             return turn(carry), y
 
-        loop = cast(Any, jax.lax.scan)
-        if on_cpu:
-            carry, ys = loop(turned, turn(carry), xs)
-            return turn(carry), ys
-        carry, ys = loop(lambda carry, x: f(carry, x, shared), carry, xs)
-        return carry, ys
+        carry, ys = scan(turned, turn(carry), xs, shared)
+        return turn(carry), ys
+
+    def vmap(f: Function, axes: Any) -> Function:
+        return jax.vmap(f, in_axes=axes)
 
     return Backend(
         name="jax",
@@ -92,7 +97,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         xp=cast(Namespace, SimpleNamespace(**{**vars(jax.numpy), "take": take})),
         jit=jit,
         jit_hot=jit_hot if on_cpu else None,
-        scan=scan,
+        scan=turned_scan if on_cpu else scan,
         to_device=scoped(to_device),
         to_host=to_host,
         sync=cast(Any, jax).block_until_ready,
@@ -100,6 +105,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         block_rows=1024 if on_cpu else GPU_BLOCK_ROWS,
         column_block=16 if on_cpu else 0,
         ahead=1,
+        many=Many(vmap, scan),
     )
 
 

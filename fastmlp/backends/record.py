@@ -33,6 +33,13 @@ class Rung(NamedTuple):
     reason: str
 
 
+class Many(NamedTuple):
+    """How a library computes the same for many networks at once."""
+
+    vmap: Callable[[Function, Any], Function]
+    scan: Callable[[Body, Any, Array, Any], tuple[Any, tuple[Array, ...]]]
+
+
 class BackendUnavailableError(RuntimeError):
     """A backend that cannot run here; the message says why and what to do about it."""
 
@@ -102,6 +109,12 @@ class Backend:
     ahead : int
         Epochs that are started before the report of an earlier one is read: 1 where the library
         computes while Python goes on.
+    many : Many, optional
+        ``many.vmap(f, axes)``: f of many cases at once; each argument has them along a new first
+        axis where axes holds 0, or one for all of them where it holds None, with nested tuples for
+        the parts of an argument; so has what comes back. Cases do not touch each other. To be given
+        to jit. f is the formulas as they stand, without tune, in a loop by ``many.scan``, which is
+        a scan that vmap is fast at. Left out, many networks are trained one after the other.
     """
 
     name: str
@@ -119,6 +132,7 @@ class Backend:
     block_rows: int = 1024
     column_block: int = 0
     ahead: int = 0
+    many: Many | None = None
 
     def __deepcopy__(self, memo: Any) -> Backend:
         """Return the record itself: it is frozen, and programs are compiled for it."""

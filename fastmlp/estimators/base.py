@@ -21,7 +21,7 @@ from fastmlp.estimators.exchange.methods import Exchange
 from fastmlp.estimators.fitted import TAKEN, Fitted
 from fastmlp.estimators.on_device import check_finite, rows_of, stand_in
 from fastmlp.estimators.progress import progress_bar
-from fastmlp.estimators.solvers import Samples, advise, run_epochs, run_lbfgs
+from fastmlp.estimators.solvers import Job, Samples, advise, run_epochs, run_lbfgs
 from fastmlp.estimators.validation import Validation, split_off
 from fastmlp.training import Trainer, draw_params
 from fastmlp.training.placed import dtype_name
@@ -108,31 +108,17 @@ class BaseMLP(Fitted, Exchange):
         """Train; an estimator that has learnt nothing by an error stays the one it was."""
         before = dict(self.__dict__)
         try:
-            self._validate_params()
-            if learn_classes is not None:
-                learn_classes()
-            if (X_val is None) != (y_val is None):
-                raise ValueError("X_val and y_val go together: give both, or neither.")
-            if incremental and self.early_stopping:
-                raise ValueError(
-                    "partial_fit does not support early_stopping=True: it sees one part of the "
-                    "samples. Set early_stopping=False, or take fit."
-                )
-            first = not (resume and hasattr(self, "coefs_"))
-            backend = self._backend(X)
-            X, y_raw = self._check_data(X, y, backend, reset=first)
-            y = self._encode(y_raw, first and learn_classes is None)
-            if not first and not incremental:
-                self._check_warm_start(y_raw)
-            weights = sample_weight
-            if weights is not None:
-                rows = stand_in(X) if self._stays(X, backend) else X
-                weights = _check_sample_weight(as_host(weights, "sample_weight"), rows)
-            weights = self._weighted(weights, y_raw, incremental)
-            validation = None
-            if X_val is not None:
-                validation = self._check_validation(X_val, y_val, backend)
-            self._run(backend, X, y, weights, validation, first, incremental)
+            job = self._prepared(
+                X,
+                y,
+                sample_weight,
+                X_val,
+                y_val,
+                resume=resume,
+                incremental=incremental,
+                learn_classes=learn_classes,
+            )
+            self._run(job, incremental)
         except BaseException:
             if self.__dict__.get("coefs_") is before.get("coefs_"):
                 self.__dict__.clear()
@@ -140,7 +126,46 @@ class BaseMLP(Fitted, Exchange):
             raise
         return self
 
-    def _run(
+    def _prepared(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        *,
+        resume: bool,
+        incremental: bool = False,
+        learn_classes: Any = None,
+    ) -> Job:
+        """Check all that is given, learn what y means, and draw what comes before the epochs."""
+        self._validate_params()
+        if learn_classes is not None:
+            learn_classes()
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: give both, or neither.")
+        if incremental and self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: it sees one part of the "
+                "samples. Set early_stopping=False, or take fit."
+            )
+        first = not (resume and hasattr(self, "coefs_"))
+        backend = self._backend(X)
+        X, y_raw = self._check_data(X, y, backend, reset=first)
+        y = self._encode(y_raw, first and learn_classes is None)
+        if not first and not incremental:
+            self._check_warm_start(y_raw)
+        weights = sample_weight
+        if weights is not None:
+            rows = stand_in(X) if self._stays(X, backend) else X
+            weights = _check_sample_weight(as_host(weights, "sample_weight"), rows)
+        weights = self._weighted(weights, y_raw, incremental)
+        validation = None
+        if X_val is not None:
+            validation = self._check_validation(X_val, y_val, backend)
+        return self._job(backend, X, y, weights, validation, first, incremental)
+
+    def _job(
         self,
         backend: Backend,
         X: Any,
@@ -149,7 +174,7 @@ class BaseMLP(Fitted, Exchange):
         validation: Validation | None,
         first: bool,
         incremental: bool,
-    ) -> None:
+    ) -> Job:
         rng = check_random_state(self.random_state)
         dtype = self.dtype or ("float32" if dtype_name(X) == "float32" else "float64")
         sizes = (X.shape[1], *self._hidden(), y.shape[1])
@@ -180,13 +205,13 @@ class BaseMLP(Fitted, Exchange):
             if not isinstance(trainer, Trainer):
                 raise ValueError(f"partial_fit does not train on {trainer.name}: take fit.")
             self._give_moments(trainer)
-        has_ended = False
+        return Job(trainer, samples, course, rng, epochs)
+
+    def _run(self, job: Job, incremental: bool) -> None:
+        trainer, has_ended = job.trainer, False
         try:
-            with progress_bar(bool(self.verbose), epochs) as show:
-                if self.solver == "lbfgs":
-                    run_lbfgs(self, trainer, samples, course, show)
-                else:
-                    run_epochs(self, trainer, samples, course, rng, epochs, show)
+            with progress_bar(bool(self.verbose), job.epochs) as show:
+                (run_lbfgs if self.solver == "lbfgs" else run_epochs)(self, job, show)
             has_ended = True
         except KeyboardInterrupt:
             if trainer.epoch == 0:
@@ -197,9 +222,9 @@ class BaseMLP(Fitted, Exchange):
             )
         finally:
             if has_ended or trainer.epoch:
-                self._keep(trainer, course)
+                self._keep(trainer, job.course)
         if not incremental and self.solver != "lbfgs":
-            advise(self, course)
+            advise(self, job.course)
 
     def _check_data(
         self, X: Any, y: Any, backend: Backend, reset: bool

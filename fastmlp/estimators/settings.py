@@ -140,7 +140,7 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             warnings.warn(
                 f"batch_size={self.batch_size} is more than the {n} samples: all of them make one "
                 "batch.",
-                stacklevel=5,
+                stacklevel=6,
             )
         return min(int(self.batch_size), n)
 

@@ -29,17 +29,36 @@ class Samples(NamedTuple):
     validation: Validation | None
 
 
-def run_epochs(
-    model: Any,
-    trainer: TrainerLike,
-    samples: Samples,
-    course: Course,
-    rng: np.random.RandomState,
-    epochs: int,
-    show: Show,
-) -> None:
+class Job(NamedTuple):
+    """A training that is ready to begin."""
+
+    trainer: TrainerLike
+    samples: Samples
+    course: Course
+    rng: np.random.RandomState
+    epochs: int
+
+
+def run_epochs(model: Any, job: Job, show: Show) -> None:
     """Train by "sgd" or "adam" until the loss, or the validation score, has settled."""
-    n, validation = samples.rows.size, samples.validation
+    trainer, samples, course = job.trainer, job.samples, job.course
+    try:
+        trainer.run(
+            samples.X,
+            samples.y,
+            orders(model, job),
+            listener(model, job, show),
+            weights=samples.weights,
+            learning_rates=course.rate.epochs(course.t, samples.rows.size),
+        )
+    except DivergenceError as error:
+        keep_best(error, job)
+
+
+def listener(model: Any, job: Job, show: Show) -> Callable[[Epoch], bool]:
+    """Return what writes the history, and says when it is enough."""
+    trainer, course = job.trainer, job.course
+    n, validation = job.samples.rows.size, job.samples.validation
 
     def on_epoch(epoch: Epoch) -> bool:
         course.t += n
@@ -58,21 +77,18 @@ def run_epochs(
             course.patience.stalled *= course.converged
         return course.converged
 
-    try:
-        trainer.run(
-            samples.X,
-            samples.y,
-            _orders(samples.rows, rng if model.shuffle else None, epochs),
-            on_epoch,
-            weights=samples.weights,
-            learning_rates=course.rate.epochs(course.t, n),
-        )
-    except DivergenceError as error:
-        if course.best is None:
-            raise
-        course.converged = True  # as early stopping goes: there are good weights
-        text = str(error).replace(f"weights of epoch {trainer.epoch}", "best weights before")
-        warnings.warn(text, ConvergenceWarning, stacklevel=5)
+    return on_epoch
+
+
+def keep_best(error: DivergenceError, job: Job) -> None:
+    """Let a training that diverged end as early stopping goes, if there are good weights."""
+    if job.course.best is None:
+        raise error
+    job.course.converged = True
+    epoch = f"weights of epoch {job.trainer.epoch}"
+    warnings.warn(
+        str(error).replace(epoch, "best weights before"), ConvergenceWarning, stacklevel=6
+    )
 
 
 def _note(
@@ -84,23 +100,20 @@ def _note(
     course.note(**{f"val_{name}": value for name, value in found.items()})
 
 
-def _orders(
-    rows: NDArray[np.int32], rng: np.random.RandomState | None, epochs: int
-) -> Iterator[NDArray[np.int32]]:
+def orders(model: Any, job: Job) -> Iterator[NDArray[np.int32]]:
     """Orders of the epochs: one cumulative shuffle, as scikit-learn draws it."""
-    order = rows
-    for _ in range(epochs):
-        if rng is not None:
-            places = np.arange(rows.size)
-            rng.shuffle(places)  # what sklearn.utils.shuffle draws, without its checks
+    order = job.samples.rows
+    for _ in range(job.epochs):
+        if model.shuffle:
+            places = np.arange(order.size)
+            job.rng.shuffle(places)  # what sklearn.utils.shuffle draws, without its checks
             order = order[places]
         yield order
 
 
-def run_lbfgs(
-    model: Any, trainer: TrainerLike, samples: Samples, course: Course, show: Show
-) -> None:
+def run_lbfgs(model: Any, job: Job, show: Show) -> None:
     """Let SciPy train, on all samples at once."""
+    trainer, samples, course = job.trainer, job.samples, job.course
     if not isinstance(trainer, Trainer):
         raise ValueError(f"solver='lbfgs' does not train on {trainer.name}: take 'adam' or 'sgd'.")
 

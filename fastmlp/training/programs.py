@@ -29,6 +29,7 @@ class Data(NamedTuple):
     y: Array  # (n, n_outputs)
     weights: Array | Nothing = ()  # (n, 1)
     chance: core.Chance | Nothing = ()  # of dropout
+    places: Array | Nothing = ()  # (n,) rows of X and y that are learnt from, if not all are
 
 
 class Programs(NamedTuple):
@@ -61,32 +62,7 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     >>> programs(get_backend("numpy"), linear) is programs(get_backend("numpy"), linear)
     True
     """
-    xp, tuned = backend.xp, backend.tune(recipe)
-    in_blocks = _in_blocks(backend, recipe)
-
-    def one_batch(carry: Carry, rows: Array, data: Data) -> tuple[Carry, tuple[Array, ...]]:
-        if rows.shape[0] > backend.block_rows:
-            grads, values = in_blocks(carry.params, carry.t, rows, data)
-            return core.update(xp, tuned, carry, grads, values, _weight(xp, data, rows))
-        batch, x, y, weights = _taken(backend, recipe, carry.params, carry.t, rows, data)
-        if weights is None:
-            return core.step(xp, batch, carry, x, y)
-        n = xp.sum(weights)
-        grads, values = core.gradient(xp, batch, carry.params, x, y, weights / n)
-        return core.update(xp, batch, carry, grads, values, n)
-
-    def epoch(carry: Carry, data: Data, batches: Array, rest: Array) -> tuple[Carry, Array]:
-        (n_batches, batch_size), n_rest = batches.shape, rest.shape[0]
-        n = n_batches * batch_size + n_rest
-        means: list[list[Array]] = []
-        for rows in (batches, xp.reshape(rest, (1, n_rest))):
-            if rows.shape[0] and rows.shape[1]:
-                carry, values = backend.scan(one_batch, carry, rows, data)
-                means.append([xp.sum(value) * (rows.shape[1] / n) for value in values])
-        report = [sum(parts[1:], parts[0]) for parts in zip(*means, strict=True)]
-        sizes = [xp.sum(xp.abs(array)) for layer in carry.params for array in layer]
-        return carry, xp.stack([*report, xp.sum(xp.stack(sizes))])
-
+    xp, epoch, in_blocks = backend.xp, epoch_of(backend, recipe), _in_blocks(backend, recipe)
     unscaled = backend.tune(recipe._replace(scale=1.0))
 
     def logits(params: Params, x: Array) -> Array:
@@ -118,6 +94,37 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     return Programs(first, hot, *others)
 
 
+def epoch_of(backend: Backend, recipe: Recipe) -> Any:
+    """Return the function of an epoch, before it is compiled: see `programs`."""
+    xp, tuned = backend.xp, backend.tune(recipe)
+    in_blocks = _in_blocks(backend, recipe)
+
+    def one_batch(carry: Carry, rows: Array, data: Data) -> tuple[Carry, tuple[Array, ...]]:
+        if rows.shape[0] > backend.block_rows:
+            grads, values = in_blocks(carry.params, carry.t, rows, data)
+            return core.update(xp, tuned, carry, grads, values, _weight(xp, data, rows))
+        batch, x, y, weights = _taken(backend, recipe, carry.params, carry.t, rows, data)
+        if weights is None:
+            return core.step(xp, batch, carry, x, y)
+        n = xp.sum(weights)
+        grads, values = core.gradient(xp, batch, carry.params, x, y, weights / n)
+        return core.update(xp, batch, carry, grads, values, n)
+
+    def epoch(carry: Carry, data: Data, batches: Array, rest: Array) -> tuple[Carry, Array]:
+        (n_batches, batch_size), n_rest = batches.shape, rest.shape[0]
+        n = n_batches * batch_size + n_rest
+        means: list[list[Array]] = []
+        for rows in (batches, xp.reshape(rest, (1, n_rest))):
+            if rows.shape[0] and rows.shape[1]:
+                carry, values = backend.scan(one_batch, carry, rows, data)
+                means.append([xp.sum(value) * (rows.shape[1] / n) for value in values])
+        report = [sum(parts[1:], parts[0]) for parts in zip(*means, strict=True)]
+        sizes = [xp.sum(xp.abs(array)) for layer in carry.params for array in layer]
+        return carry, xp.stack([*report, xp.sum(xp.stack(sizes))])
+
+    return epoch
+
+
 def place_chance(backend: Backend, params: Params, seed: int) -> core.Chance:
     """Put what dropout's masks are made of on the device."""
     word = np.asarray([seed % 2**32], dtype=np.uint32).view(np.int32)
@@ -130,7 +137,8 @@ def _taken(
 ) -> tuple[Recipe, Array, Array, Array | None]:
     """Return rows of the data, and the recipe that they are learnt by: some units may be out."""
     xp = backend.xp
-    x, y = (xp.take(array, rows, axis=0) for array in (data.X, data.y))
+    places = rows if isinstance(data.places, tuple) else xp.take(data.places, rows, axis=0)
+    x, y = (xp.take(array, places, axis=0) for array in (data.X, data.y))
     weights = None if isinstance(data.weights, tuple) else xp.take(data.weights, rows, axis=0)
     if data.chance:
         recipe, x = core.thin(xp, recipe, params, t, x, rows, data.chance)

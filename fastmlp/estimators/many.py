@@ -1,0 +1,269 @@
+"""Many networks that differ in seeds, learning rates or rows, learnt in one pass."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from fastmlp.backends import array_backend
+from fastmlp.estimators.arrays import as_host
+from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.on_device import rows_of
+from fastmlp.estimators.pairs import Rows, paired
+from fastmlp.estimators.progress import progress_bar
+from fastmlp.estimators.solvers import Job, Show, advise, keep_best, listener, orders
+from fastmlp.training import DivergenceError, Trainer
+from fastmlp.training.many import Learner, train_many
+
+# What networks of one pass may differ in; it changes no program and no shape.
+OWN = ("random_state", "learning_rate_init")
+
+
+def fit_many(
+    model: Any,
+    X: Any,
+    y: Any,
+    params: Iterable[Mapping[str, Any]] | None = None,
+    *,
+    rows: Sequence[ArrayLike] | None = None,
+    sample_weight: Any = None,
+    X_val: Any = None,
+    y_val: Any = None,
+) -> list[Any]:
+    """Train many networks, at once where the backend can; each as ``fit`` would, to rounding.
+
+    Networks that differ in ``random_state``, ``learning_rate_init`` and rows alone are learnt in
+    one pass on JAX, from one copy of X; all others one after the other.
+
+    Parameters
+    ----------
+    model : MLPClassifier or MLPRegressor
+        What the networks have in common; it is left as it is.
+    X, y, sample_weight, X_val, y_val
+        As for `MLPClassifier.fit`.
+    params : iterable of dict, optional
+        Parameters of each network that differ from the model's, such as scikit-learn's
+        ``ParameterGrid`` gives them; left out, there are none.
+    rows : sequence of int arrays, optional
+        Numbers of the rows that each network learns from, as for cross-validation; left out, all.
+        With params, one for each of them.
+
+    Returns
+    -------
+    list of MLPClassifier or MLPRegressor
+        In the order of params and rows. One that diverges keeps the weights of the epoch before,
+        or stays unfitted if there are none, and a warning names it; the others do not notice.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The model, a parameter, rows or the data are not usable; nothing is trained then.
+    DeviceMemoryError
+        There is no room for so many networks at once.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import KFold
+    >>> from fastmlp import MLPClassifier, fit_many
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    >>> model = MLPClassifier((), solver="sgd", learning_rate_init=1.0, tol=0, random_state=0)
+    >>> folds = list(KFold(4).split(X))
+    >>> models = fit_many(model, X, y, rows=[train for train, _ in folds])
+    >>> [model.predict([X[test[0]]]).tolist() for model, (_, test) in zip(models, folds)]
+    [[0], [0], [1], [1]]
+    """
+    if not isinstance(model, BaseMLP):
+        raise TypeError(
+            f"model={model!r} is a {type(model).__name__}, expected an MLPClassifier or an "
+            "MLPRegressor: of a pipeline give the last step, and X as the steps before it leave it."
+        )
+    settings, parts = paired(params, rows, _num_samples(X))
+    models = [clone(model).set_params(**setting) for setting in settings]
+    for found in models:
+        found._validate_params()
+    data = _Samples(X, y, sample_weight, X_val, y_val)
+    failed: list[int] = []
+    for numbers in _groups(models, parts, X):
+        left = numbers
+        if len(numbers) > 1:
+            left = _together(models, parts, data, numbers, failed)
+        for number in left:
+            try:
+                X_own, y_own, weights = data.of(parts[number])
+                models[number].fit(X_own, y_own, weights, X_val=X_val, y_val=y_val)
+            except DivergenceError:
+                failed.append(number)
+    if failed:
+        _warn_of(models, settings, sorted(failed))
+    return models
+
+
+class _Samples(NamedTuple):
+    """What fit_many was given to learn from and to judge by."""
+
+    X: Any
+    y: Any
+    weights: Any
+    X_val: Any
+    y_val: Any
+
+    def of(self, rows: Rows | None) -> tuple[Any, Any, Any]:
+        """X, y and weights of these rows, or of all."""
+        if rows is None:
+            return self.X, self.y, self.weights
+        y, weights = as_host(self.y, "y"), as_host(self.weights, "sample_weight")
+        if np.ndim(weights):
+            weights = _safe_indexing(weights, rows)
+        return _rows(self.X, rows), _safe_indexing(y, rows), weights
+
+
+def _rows(X: Any, rows: Rows) -> Any:
+    owner = array_backend(X)
+    if owner is not None:
+        return rows_of(X, rows, owner)
+    return _safe_indexing(X, rows)
+
+
+def _groups(models: list[Any], parts: list[Rows | None], X: Any) -> list[list[int]]:
+    """Numbers of networks that may be learnt in one pass."""
+    groups: dict[Any, list[int]] = {}
+    for number, (model, rows) in enumerate(zip(models, parts, strict=True)):
+        others = model.get_params(deep=False)
+        key: Any = number
+        if _can_join(model, X):
+            n_rows = None if rows is None else rows.size
+            key = n_rows, repr(sorted((name, others[name]) for name in others if name not in OWN))
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
+
+
+def _can_join(model: Any, X: Any) -> bool:
+    """Tell whether a network may be learnt beside others."""
+    if model.solver == "lbfgs":  # takes steps of its own
+        return False
+    if isinstance(model.random_state, np.random.RandomState):  # which others may draw from
+        return False
+    return model._backend(X).many is not None
+
+
+def _together(
+    models: list[Any],
+    parts: list[Rows | None],
+    data: _Samples,
+    numbers: list[int],
+    failed: list[int],
+) -> list[int]:
+    """Learn networks that are alike in one pass; return those that turn out not to be."""
+    whole = clone(models[numbers[0]])
+    X, y = whole._check_data(data.X, data.y, whole._backend(data.X), reset=True)
+    targets = whole._learnt_from(whole._encode(y, True))
+    jobs: dict[int, Job] = {}
+    for number in numbers:
+        own = data.of(parts[number])
+        job = models[number]._prepared(*own, data.X_val, data.y_val, resume=False)
+        if isinstance(job.trainer, Trainer) and _same_labels(models[number], whole):
+            jobs[number] = job._replace(samples=job.samples._replace(X=None, y=None))
+    if jobs:
+        with progress_bar(bool(whole.verbose), whole.max_iter) as show:
+            show = _once_per_epoch(show, list(jobs.values()))
+            learners = [
+                _learner(models[number], job, parts[number], show) for number, job in jobs.items()
+            ]
+            _train(learners, X, targets)
+        for learner, (number, job) in zip(learners, jobs.items(), strict=True):
+            if not _ended(models[number], job, learner):
+                failed.append(number)
+    return [number for number in numbers if number not in jobs]
+
+
+def _same_labels(model: Any, whole: Any) -> bool:
+    """Tell whether the rows of a network have all classes, so that its outputs are the others'."""
+    return np.array_equal(getattr(model, "classes_", ()), getattr(whole, "classes_", ()))
+
+
+def _once_per_epoch(show: Show, jobs: list[Job]) -> Show:
+    """Let a progress bar see the first network that tells of each epoch."""
+    shown = 0
+
+    def show_first(values: dict[str, float]) -> None:
+        nonlocal shown
+        done = max(job.trainer.epoch for job in jobs)
+        if done > shown:
+            shown = done
+            show(values)
+
+    return show_first
+
+
+def _learner(model: Any, job: Job, rows: Rows | None, show: Show) -> Learner:
+    course, samples = job.course, job.samples
+    return Learner(
+        trainer=job.trainer,  # type: ignore[arg-type]  # asked before
+        orders=orders(model, job),
+        on_epoch=listener(model, job, show),
+        learning_rates=course.rate.epochs(course.t, samples.rows.size),
+        rows=rows,
+        weights=samples.weights,
+        looks=samples.validation is not None,
+    )
+
+
+def _train(learners: list[Learner], X: Any, targets: Any) -> None:
+    """Train until all have ended, or the user has had enough."""
+    try:
+        train_many(learners, X, targets)
+    except KeyboardInterrupt:
+        epoch = min(learner.trainer.epoch for learner in learners)
+        if epoch == 0:
+            raise
+        warnings.warn(
+            f"Training was interrupted: the weights of epoch {epoch}, or of the epoch in which "
+            "training had ended before, are kept.",
+            stacklevel=4,
+        )
+
+
+def _ended(model: Any, job: Job, learner: Learner) -> bool:
+    """Give a network what it has learnt; tell whether all is well."""
+    is_well = learner.error is None
+    if learner.error is not None:
+        try:
+            keep_best(learner.error, job)
+            is_well = True
+        except DivergenceError:
+            pass
+    if job.trainer.epoch:
+        model._keep(job.trainer, job.course)
+    else:
+        model.__dict__ = clone(model).__dict__
+    if is_well:
+        advise(model, job.course)
+    return is_well
+
+
+def _warn_of(models: list[Any], settings: list[Mapping[str, Any]], failed: list[int]) -> None:
+    """Name the networks that diverged."""
+    ends = [
+        f"after epoch {models[number].n_iter_}"
+        if hasattr(models[number], "coefs_")
+        else "in the first epoch, which leaves it unfitted"
+        for number in failed
+    ]
+    named = "; ".join(
+        f"number {number} with {dict(settings[number])} {end}"
+        for number, end in zip(failed, ends, strict=True)
+    )
+    warnings.warn(
+        f"{len(failed)} of {len(models)} networks diverged and keep the weights of the epoch "
+        f"before: {named}. Try a smaller learning_rate_init, or scale X to 0..1.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
