@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from many_loop import loop_vmap
 from problems import leaves, make_carry, make_problem, make_recipe
 from strict_backend import read_only_numpy, strict_device
 
@@ -91,6 +92,34 @@ def test_arrays_come_back_as_they_went(
     assert type(back) is np.ndarray
     assert back.dtype == dtype
     np.testing.assert_array_equal(back, host)
+
+
+def test_many_cases_at_once_equal_one_after_the_other(backend: Backend) -> None:
+    if backend.many is None:
+        pytest.skip("it takes one case at a time")
+    many, rng = backend.many, np.random.default_rng(3)
+    start = rng.normal(size=(4, 2, 3)), (rng.normal(size=4),)
+    shared = rng.normal(size=(5, 3))
+    rows = rng.integers(5, size=(4, 6, 2))
+
+    def of_one(xp: Any, scan: Any) -> Any:
+        def body(carry: Any, rows: Any, table: Any) -> Any:
+            W, (c,) = carry
+            W = 0.5 * W - xp.tanh(c) * xp.take(table, rows, axis=0)
+            return (W, (c + xp.sum(W),)), (c, xp.sum(W, axis=0))
+
+        return lambda carry, table, rows: scan(body, carry, rows, table)
+
+    axes = (0, (0,)), None, 0
+    together = backend.jit(many.vmap(of_one(backend.xp, many.scan), axes))
+    place = backend.place
+    found = backend.fetch(
+        together(place(start, "float64"), place(shared, "float64"), place(rows, "int32"))
+    )
+    expected = loop_vmap(of_one(np, loop), axes)(start, shared, rows)
+    for got, wanted in zip(leaves(found), leaves(expected), strict=True):
+        assert got.shape == wanted.shape
+        np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("view", ["transposed", "reversed", "strided", "read-only", "list"])
