@@ -73,7 +73,7 @@ def fit_many(
     --------
     >>> from sklearn.model_selection import KFold
     >>> from fastmlp import MLPClassifier, fit_many
-    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    >>> X, y = [[0.0], [0.1], [0.9], [1.0]], [0, 0, 1, 1]
     >>> model = MLPClassifier((), solver="sgd", learning_rate_init=1.0, tol=0, random_state=0)
     >>> folds = list(KFold(4).split(X))
     >>> models = fit_many(model, X, y, rows=[train for train, _ in folds])
