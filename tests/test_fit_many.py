@@ -469,13 +469,39 @@ def test_a_backend_without_it_says_so() -> None:
         ({"rows": [[0, 300]]}, r"rows\[0\] runs from 0 to 300, expected 0 to 299"),
         ({"rows": [[-1, 2]]}, r"rows\[0\] runs from -1 to 2"),
         ({"params": SEEDS, "X_val": X}, "X_val and y_val go together"),
-        ({"params": SEEDS, "sample_weight": np.ones(3)}, "sample_weight"),
+        ({"params": SEEDS, "sample_weight": np.ones(3)}, "inconsistent numbers of samples"),
+        ({"rows": FOLDS, "sample_weight": np.ones(400)}, "inconsistent numbers of samples"),
     ],
 )
 def test_what_cannot_be_used(given: dict[str, Any], message: str) -> None:
     for backend in ("numpy", numpy_of_many()):
         with pytest.raises(ValueError, match=message):
             fit_many(model_of(backend), X, Y, **given)
+
+
+def test_all_is_checked_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[Any] = []
+    monkeypatch.setattr(MLPClassifier, "fit", lambda self, *data, **val: trained.append(self))
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        fit_many(model_of("numpy"), X, Y, [{}, {"alpha": -1.0}])
+    assert not trained
+    fit_many(model_of("numpy"), X, Y, [{}, {"alpha": 1.0}])
+    assert len(trained) == 2
+
+
+def test_a_batch_without_weight_is_refused_as_it_would_be_alone() -> None:
+    model, weights = model_of(numpy_of_many(), shuffle=False), np.ones(300)
+    weights[64:128] = 0.0
+    with pytest.raises(ValueError, match="64 rows of batch 2 sum to zero"):
+        fit_many(model, X, Y, SEEDS, sample_weight=weights)
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    learners = small_learners(2, 1, print)
+    for learner in learners:
+        learner.weights = np.full(70, np.nan)
+    with pytest.raises(ValueError, match=r"expected \(70,\) finite numbers"):
+        train_many(learners, *make_problem("softmax_cross_entropy"))
 
 
 def test_other_estimators_are_refused() -> None:

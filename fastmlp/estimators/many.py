@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import _num_samples
 
 from fastmlp.backends import array_backend
@@ -85,6 +85,8 @@ def fit_many(
             f"model={model!r} is a {type(model).__name__}, expected an MLPClassifier or an "
             "MLPRegressor: of a pipeline give the last step, and X as the steps before it leave it."
         )
+    weighed = [sample_weight] if np.ndim(sample_weight) else []
+    check_consistent_length(X, y, *weighed)
     settings, parts = paired(params, rows, _num_samples(X))
     models = [clone(model).set_params(**setting) for setting in settings]
     for found in models:
