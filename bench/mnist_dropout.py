@@ -1,9 +1,9 @@
 """``python -m bench.mnist_dropout``: a network of 784-800-800-10 with dropout, on MNIST.
 
-The recipe: dropout 0.2 of the pixels and 0.5 of both hidden layers, Adam under a cosine after a short
-warm-up, He's initial weights, float32, no augmentation. All 60,000 training images are learnt from;
-the 10,000 test images are evaluated after each epoch and decide nothing. What is published is the
-accuracy after the last epoch, not the best one.
+The recipe: dropout 0.2 of the pixels and 0.5 of both hidden layers, Adam under a cosine after a
+short warm-up, He's initial weights, float32, no augmentation. All 60,000 training images are learnt
+from; the 10,000 test images are evaluated after each epoch and decide nothing. What is published is
+the accuracy after the last epoch, not the best one.
 """
 
 from __future__ import annotations

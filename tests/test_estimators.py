@@ -370,9 +370,17 @@ def test_bad_use() -> None:
 
 
 CONTRACT = [
-    pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}")
-    for model in (MLPClassifier(max_iter=50), MLPRegressor(max_iter=50))
-    for estimator, check in estimator_checks_generator(model)
+    pytest.param(
+        estimator,
+        check,
+        id=f"{type(estimator).__name__}-{backend}-{check.func.__name__}",
+        marks=installed(backend).marks,
+    )
+    for kind in (MLPClassifier, MLPRegressor)
+    for backend, dtype in (("numpy", None), ("jax", "float64"))
+    for estimator, check in estimator_checks_generator(
+        kind(max_iter=50, backend=backend, dtype=dtype)
+    )
 ]
 
 
