@@ -37,6 +37,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
         Interval(Integral, 1, None, closed="left"),
         Options(Real, {np.inf}),
     ],
+    "monitor": [str, callable, None],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "backend": [str, Backend, None],
     "device": [str, None],
@@ -89,6 +90,10 @@ DESCRIPTION = """
         Of adam (eq. 21).
     n_iter_no_change : int or inf, default=10
         See tol.
+    monitor : "loss", name of a scorer, callable or None, default=None
+        Score of the validation samples that early_stopping goes by, the larger the better:
+        accuracy or R2; "loss": minus their loss; one of `sklearn.metrics.get_scorer_names`, or
+        scorer(estimator, X, y).
     max_fun : int, default=15000
         Evaluations of the loss at most, of lbfgs.
     backend : str, Backend or None, default=None

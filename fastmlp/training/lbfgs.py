@@ -50,7 +50,7 @@ def minimize(
     tol : float
         It ends where the largest part of the gradient is smaller.
     on_iteration : callable, optional
-        Hears of each iteration.
+        Hears of each iteration; a true answer ends the minimisation.
 
     Returns
     -------
@@ -97,8 +97,10 @@ def minimize(
         trainer.set_params(_unpack(vector.copy(), shapes))
         trainer.epoch += 1
         now = time.perf_counter()
-        on_iteration(Epoch(trainer.epoch, {"loss": loss}, now - started))
+        is_enough = on_iteration(Epoch(trainer.epoch, {"loss": loss}, now - started))
         started = now
+        if is_enough:
+            raise StopIteration
 
     result = optimize.minimize(
         loss_and_gradient,
