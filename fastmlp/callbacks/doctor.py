@@ -59,7 +59,7 @@ class TrainingDoctor(Callback):
         self.findings_ = []
         self._losses: list[float] = []
         self._val_losses: list[float] = []
-        self._one_class: str | None = None
+        self._one_class: list[Finding] = []  # of each look since the last that saw several
 
     def on_epoch_end(self, epoch: EpochView) -> None:
         """Look at the losses, and now and then at the network."""
@@ -87,12 +87,16 @@ class TrainingDoctor(Callback):
         if not dead:  # whose gradients are zero for that reason
             found.append(symptoms.vanishing_gradients(seen, settings))
         if "class_weight" in settings:
-            before, self._one_class = self._one_class, symptoms.one_class(seen, settings)
-            if before and self._one_class:
-                found.append(symptoms.one_class_symptom(self._one_class, settings))
+            symptom = symptoms.one_class(seen, settings)
+            if symptom is None:
+                self._one_class = []  # slow to begin is no illness
+            else:
+                self._one_class.append(Finding(symptom.name, epoch.epoch, *symptom[1:]))
         return found
 
     def on_fit_end(self) -> None:
         """Warn of each finding."""
+        if len(self._one_class) > 1:
+            self.findings_.append(self._one_class[0])
         for finding in self.findings_:
             warn(str(finding), TrainingAdvice)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastmlp.callbacks.examination import Examination
 
-DEAD_SHARE = 0.2  # of the units of a layer that may be silent without a word
+DEAD_SHARE = 1 / 3  # of the units of a layer that may be silent without a word
 LARGEST_SCALE = 30.0  # of a column: Glorot's weights are made for values around 1
 SMALLEST_SCALE = 0.01
 VANISHED = 1e-4  # gradient of the first layer, in that of the last
@@ -126,8 +126,8 @@ def unscaled_inputs(seen: Examination, settings: Settings) -> Symptom | None:
     return None
 
 
-def one_class(seen: Examination, settings: Settings) -> str | None:
-    """Name the only class that is predicted though samples of others are there."""
+def one_class(seen: Examination, settings: Settings) -> Symptom | None:
+    """Every sample is predicted to be of one class, though there are others."""
     logits, y = seen.logits, seen.y
     if y.shape[1] > 1 and not np.allclose(y.sum(axis=1), 1.0):  # several labels per sample
         return None
@@ -135,14 +135,10 @@ def one_class(seen: Examination, settings: Settings) -> str | None:
     actual = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
     if np.unique(predicted).size > 1 or np.unique(actual).size == 1:
         return None
-    return f"All of {len(y)} samples are predicted to be of class number {predicted[0]}"
-
-
-def one_class_symptom(text: str, settings: Settings) -> Symptom:
-    """Say what `one_class` saw twice in a row."""
     return Symptom(
         "one_class",
-        f"{text}, in two looks in a row.",
+        f"From here to the end all of {len(y)} samples are predicted to be of class number "
+        f"{predicted[0]}.",
         f"Look at {_rate(settings)} (too high: the units died; too low: they have not begun), "
         "scale X, and give rare classes class_weight='balanced'.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.core.network import Layer, Params
 from fastmlp.training.checks import check_batches
 from fastmlp.training.programs import programs
-from fastmlp.training.protocol import Epoch
+from fastmlp.training.protocol import DivergenceError, Epoch
 from fastmlp.training.trainer import Trainer
 
 
@@ -56,6 +57,11 @@ def minimize(
     -------
     Ended
 
+    Raises
+    ------
+    DivergenceError
+        The loss is not finite where an iteration ends.
+
     Examples
     --------
     >>> from fastmlp.backends import get_backend
@@ -92,8 +98,17 @@ def minimize(
         loss = float(backend.to_host(value))
         return loss, np.asarray(backend.to_host(gradient), dtype=np.float64)
 
+    def check_finite(value: float) -> None:
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"lbfgs found no finite loss in iteration {trainer.epoch - first + 1} (it is "
+                f"{value:g}): X, or y, is too large for dtype {trainer.dtype}. Scale both to "
+                "values around 1. The weights of the iteration before are kept."
+            )
+
     def accepted(vector: NDArray[Any]) -> None:
         nonlocal started
+        check_finite(loss)
         trainer.set_params(_unpack(vector.copy(), shapes))
         trainer.epoch += 1
         now = time.perf_counter()
@@ -110,6 +125,7 @@ def minimize(
         callback=accepted,
         options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
     )
+    check_finite(float(result.fun))
     trainer.set_params(_unpack(result.x, shapes))
     return Ended(trainer.epoch - first, float(result.fun), result.status == 0, result.message)
 
