@@ -47,6 +47,10 @@ def test_solvers_that_take_turns_stay_aligned() -> None:
         name: list(expected) for name, expected in places.items()
     }
     assert model.loss_curve_ == model.history_["loss"]
+    model = MLPClassifier((5,), solver="lbfgs", max_iter=2, warm_start=True, random_state=0)
+    model.fit(X, Y).set_params(solver="adam", max_iter=1).fit(X, Y)
+    assert n_epochs(model) == 3
+    assert np.isnan(model.history_["accuracy"]).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "jax"])
