@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import struct
 import sys
 from pathlib import Path
@@ -123,3 +124,15 @@ def test_a_budget_of_time() -> None:
     for budget_s in (0, -1.0, np.inf, np.nan):
         with pytest.raises(ValueError, match=r"budget_s=.* must be a number of seconds above 0"):
             TimeBudget(budget_s=budget_s)
+
+
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas")
+    page = Path(__file__).parents[1] / "docs" / "callbacks.md"
+    code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(code, str(page), "exec"), names)
+    assert len(table(tmp_path / "training.csv")) > 100
+    assert len(names["frame"]) == 30
+    assert -0.5 < names["model"].best_validation_score_ < 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.backends import Backend
-from fastmlp.core import Params, Recipe, tree_map
+from fastmlp.core import Params, Recipe
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,8 @@ class EpochView:
     _take: Callable[[NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]]
 
     def params(self) -> Params:
-        """Fetch W (n_in, n_out) and b (n_out,) of each layer: copies, on the host."""
-        params: Params = tree_map(np.array, self._fetch())
-        return params
+        """Fetch W (n_in, n_out) and b (n_out,) of each layer; the network's own stay as they are."""
+        return self._fetch()
 
     def rows(self, n: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Take n rows of X and of the targets, or all, spread evenly over what is learnt from."""
