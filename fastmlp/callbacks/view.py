@@ -45,7 +45,7 @@ class EpochView:
     _take: Callable[[NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]]
 
     def params(self) -> Params:
-        """Fetch W (n_in, n_out) and b (n_out,) of each layer; the network's own stay as they are."""
+        """Fetch W (n_in, n_out) and b (n_out,) of each layer, for you to keep or change."""
         return self._fetch()
 
     def rows(self, n: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -90,7 +90,7 @@ DESCRIPTION = """
         Of adam (eq. 21).
     n_iter_no_change : int or inf, default=10
         See tol.
-    monitor : "loss", name of a scorer, callable or None, default=None
+    monitor : str, callable or None, default=None
         Score of the validation samples that early_stopping goes by, the larger the better:
         accuracy or R2; "loss": minus their loss; one of `sklearn.metrics.get_scorer_names`, or
         scorer(estimator, X, y).
