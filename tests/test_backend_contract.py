@@ -13,7 +13,7 @@ from strict_backend import read_only_numpy, strict_device
 from fastmlp.backends import Backend
 from fastmlp.core import Carry, Layer, adam, gradient_descent, nesterov
 from fastmlp.core.tree import tree_map
-from fastmlp.training import draw_params, epoch_order, programs
+from fastmlp.training import Data, draw_params, epoch_order, programs
 
 XP: Any = np
 
@@ -165,7 +165,7 @@ def test_epoch_keeps_every_dtype_and_leaves_its_inputs_alone(
     recipe = make_recipe(loss, ("relu", "tanh"), optimizers[loss], l2=0.1, scale=1 / 255)
     carry = make_carry(backend, recipe, draw_params((7, 5, 4, 3), 0), 0.1, dtype)
     place = backend.to_device
-    data = place(X, data_dtype), place(y, dtype)
+    data = Data(place(X, data_dtype), place(y, dtype))
     rows = epoch_order(8, 0, 1)
     order = place(rows[:6].reshape(2, 3), "int32"), place(rows[6:], "int32")
 

@@ -7,14 +7,31 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import leaves, make_problem, make_recipe, orders
+from problems import leaves, make_problem, make_recipe, make_trainer, orders
 
-from fastmlp.backends import Backend
-from fastmlp.core import Optimizer, adam, gradient_descent, momentum, nesterov
+from fastmlp.backends import Backend, get_backend
+from fastmlp.core import (
+    Optimizer,
+    adam,
+    adamw,
+    gradient_descent,
+    max_norm,
+    momentum,
+    nesterov,
+    rmsprop,
+    scheduled,
+)
 from fastmlp.training import Epoch, Trainer, draw_params
 from fastmlp.training.columns import live_columns
 
-OPTIMIZERS = (gradient_descent(), momentum(), nesterov(), adam())
+OPTIMIZERS = (
+    gradient_descent(),
+    momentum(),
+    nesterov(),
+    adam(),
+    rmsprop(),
+    scheduled(momentum(), "cosine", 30),
+)
 DEAD = [0, 3, 4]
 
 
@@ -100,6 +117,27 @@ def test_state_from_elsewhere_and_data_from_before_are_looked_at(backend: Backen
 def test_other_optimizers_get_all_columns(backend: Backend) -> None:
     decays = gradient_descent()._replace(name="mine", elementwise=False)
     assert trainer_of(backend, decays, 1).place(*data(DEAD)).columns is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"optimizer": adamw(weight_decay=0.5)},
+        {"optimizer": max_norm(gradient_descent(), 0.3)},
+        {"l1": 0.1},
+        {"dropout": (0.5, 0.0, 0.0)},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_what_needs_all_columns_gets_them(changed: dict[str, Any]) -> None:
+    X, y = data(DEAD)
+    trainers = []
+    for block in (1, 0):
+        trainer = trainer_of(get_backend("numpy"), gradient_descent(), block)
+        recipe = trainer.recipe._replace(**changed)
+        trainers.append(make_trainer(recipe, backend=trainer.backend, params=trainer.params()))
+        trainers[-1].run(X, y, orders(70, 2))
+    assert_close(trainers[0].params(), trainers[1].params())
 
 
 def test_a_penalty_reaches_all_weights(backend: Backend) -> None:

@@ -16,7 +16,7 @@ from problems import make_carry, make_problem, make_recipe, make_trainer, orders
 
 from fastmlp.backends import Backend, get_backend, python_scan
 from fastmlp.core import Recipe, adam
-from fastmlp.training import Trainer, draw_params, epoch_order, programs
+from fastmlp.training import Data, Trainer, draw_params, epoch_order, programs
 
 pytest.importorskip("jax")
 
@@ -149,7 +149,7 @@ def test_compiled_epoch_moves_nothing_between_host_and_device(jax_backend: Backe
     X, y = make_problem("softmax_cross_entropy", 64)
     place = jax_backend.to_device
     carry = make_carry(jax_backend, recipe, draw_params((7, 5, 3), 0), 0.1, "float32")
-    data = place(np.asarray(np.abs(X) * 50, dtype=np.uint8), "uint8"), place(y, "float32")
+    data = Data(place(np.asarray(np.abs(X) * 50, dtype=np.uint8), "uint8"), place(y, "float32"))
     order = epoch_order(64, 0, 1).reshape(4, 16)
     placed = place(order[:3], "int32"), place(order[3], "int32")
     program = programs(jax_backend, recipe)

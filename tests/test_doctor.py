@@ -121,7 +121,7 @@ ILL: dict[str, list[tuple[Any, Any, Any, dict[str, Any], str]]] = {
             NOISY_X[:60],
             NOISY_Y[:60],
             {"X_val": NOISY_X[60:], "y_val": NOISY_Y[60:]},
-            r"The validation loss was best \d+ epochs ago .*Set early_stopping=True, raise alpha=0",
+            r"The validation loss was best \d+ epochs ago .*Set early_stopping=True, raise dropout",
         )
     ],
 }

@@ -10,8 +10,9 @@ import pytest
 from problems import leaves, make_recipe, make_trainer, orders
 
 from fastmlp.backends import Backend
-from fastmlp.core import Layer, Params, check_params
+from fastmlp.core import Layer, Params
 from fastmlp.training import draw_params, epoch_order, one_hot
+from fastmlp.training.checks import check_params
 
 XP: Any = np
 

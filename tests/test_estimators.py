@@ -274,7 +274,7 @@ BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
         r"hidden_layer_sizes=\(10, 0\) must hold whole numbers of at least 1",
     ),
     ({"activation": "sigmoid"}, r"'activation' parameter .* Got 'sigmoid'"),
-    ({"solver": "rmsprop"}, r"'solver' parameter .* Got 'rmsprop'"),
+    ({"solver": "adagrad"}, r"'solver' parameter .* Got 'adagrad'"),
     ({"alpha": -1.0}, r"'alpha' parameter .* Got -1.0"),
     ({"batch_size": 0}, r"'batch_size' parameter .* Got 0"),
     ({"learning_rate_init": 0.0}, r"'learning_rate_init' parameter .* Got 0.0"),

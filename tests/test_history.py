@@ -73,6 +73,16 @@ def test_learning_rates_are_those_of_their_epochs(backend: str) -> None:
     assert MLPRegressor(max_iter=2).fit(X, Y).history_["learning_rate"] == [0.001] * 2
 
 
+def test_learning_rates_of_a_schedule_are_those_of_the_first_step() -> None:
+    model = MLPClassifier(
+        (5,), learning_rate="cosine", warmup_fraction=0.25, max_iter=8, batch_size=50, tol=0
+    )
+    rates = model.fit(X, Y).history_["learning_rate"]  # 4 steps an epoch, 8 of them to warm up
+    assert rates[:2] == pytest.approx([0.001 * 1 / 8, 0.001 * 5 / 8])
+    half = [0.5 * (1.0 + math.cos(math.pi * done / 24)) for done in range(0, 24, 4)]
+    assert rates[2:] == pytest.approx([0.001 * part for part in half])
+
+
 def test_scores_that_stop_are_there() -> None:
     model = MLPClassifier((5,), early_stopping=True, max_iter=3, random_state=0).fit(X, Y)
     assert model.history_["val_score"] == model.validation_scores_

@@ -22,9 +22,14 @@ from fastmlp.core import (
     Params,
     Recipe,
     adam,
+    adamw,
+    clip_by_norm,
     gradient_descent,
+    max_norm,
     momentum,
     nesterov,
+    rmsprop,
+    scheduled,
 )
 from fastmlp.reference import KerasTrainer, keras_trainer, reference_status
 from fastmlp.reference.library import load_keras
@@ -73,7 +78,7 @@ def weights(r: Recipe) -> Params:
 
 
 def pair(r: Recipe, dtype: str, learning_rate: float = 0.05) -> tuple[Trainer, KerasTrainer]:
-    settings: Any = {"learning_rate": learning_rate, "batch_size": BATCH, "dtype": dtype}
+    settings: Any = {"learning_rate": learning_rate, "batch_size": BATCH, "dtype": dtype, "seed": 3}
     ours = Trainer(get_backend("numpy"), r, weights(r), **settings)
     return ours, KerasTrainer(r, weights(r), **settings)
 
@@ -123,6 +128,13 @@ def assert_same_params(a: Params, b: Params, rtol: float) -> None:
         pytest.param(recipe(("tanh",), "poisson"), id="poisson"),
         pytest.param(recipe(("leaky_relu", "elu")), id="leaky_relu-elu"),
         pytest.param(recipe(("gelu", "silu", "softplus")), id="gelu-silu-softplus"),
+        pytest.param(recipe(optimizer=adamw(0.8, 0.99, 1e-3, 0.5)), id="adamw"),
+        pytest.param(recipe(optimizer=rmsprop(0.8, 1e-3)), id="rmsprop"),
+        pytest.param(recipe(optimizer=clip_by_norm(momentum(), 0.1)), id="clip_by_norm"),
+        pytest.param(recipe(optimizer=max_norm(nesterov(), 0.7)), id="max_norm"),
+        pytest.param(recipe(optimizer=scheduled(momentum(), "cosine", 40, 5)), id="cosine"),
+        pytest.param(recipe()._replace(l1=0.3), id="l1"),
+        pytest.param(recipe(("tanh", "relu"))._replace(dropout=(0.2, 0.5, 0.25)), id="dropout"),
     ],
 )
 def test_trains_as_ours(r: Recipe, dtype: str) -> None:
@@ -351,7 +363,16 @@ def test_bad_data() -> None:
     with pytest.raises(ValueError, match="n_in must equal the number of features of X"):
         theirs.run(X[:, 1:], y, orders(1))
     with pytest.raises(ValueError, match=r"order has shape \(40,\), expected \(107,\)"):
-        theirs.run(X, y, orders(1, n=40))
+        theirs.run(X, y, [*orders(1), *orders(1, n=40)])
+
+
+@needs_keras
+def test_orders_may_leave_rows_out() -> None:
+    X, y = problem()
+    trainers = pair(recipe(("tanh",)), "float64")
+    for trainer in trainers:
+        trainer.run(X, y, orders(3, n=40))
+    assert_same_params(trainers[0].params(), trainers[1].params(), WEIGHTS["float64"])
 
 
 @needs_keras

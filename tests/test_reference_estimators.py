@@ -42,3 +42,13 @@ def test_regressor_learns_as_ours() -> None:
     ours = fastmlp.MLPRegressor(hidden_layer_sizes=(20,), **choices).fit(X, Y)
     theirs = reference.MLPRegressor(hidden_layer_sizes=(20,), **choices).fit(X, Y)
     np.testing.assert_allclose(theirs.predict(X), ours.predict(X), rtol=1e-9)
+
+
+def test_early_stopping_and_dropout_are_ours() -> None:
+    choices: dict[str, Any] = {"activation": "tanh", "max_iter": 6, "random_state": 0}
+    choices |= {"dropout": 0.3, "input_dropout": 0.1, "early_stopping": True, "max_norm": 1.0}
+    choices |= {"solver": "adamw", "learning_rate": "cosine", "warmup_fraction": 0.2}
+    ours = fastmlp.MLPClassifier((20, 10), **choices).fit(X, Y)
+    theirs = reference.MLPClassifier((20, 10), **choices).fit(X, Y)
+    np.testing.assert_allclose(theirs.predict_proba(X), ours.predict_proba(X), rtol=1e-8)
+    assert theirs.validation_scores_ == ours.validation_scores_

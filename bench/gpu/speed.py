@@ -21,7 +21,7 @@ from bench.gpu.rungs import rung_of
 from bench.gpu.settings import Row, Settings, open_backend, precisions, where
 from fastmlp.backends import Backend
 from fastmlp.core import gradient_descent
-from fastmlp.training import Trainer, draw_params, epoch_order, one_hot, programs
+from fastmlp.training import Data, Trainer, draw_params, epoch_order, one_hot, programs
 
 DTYPE, LEARNING_RATE, SEED = "float32", 0.1, 0
 LEAST_EPOCHS, MOST_EPOCHS, ORDERS = 5, 200, 3
@@ -56,7 +56,7 @@ def measure(backend: Backend, problem: Problem, share_s: float) -> Row:
         batch_size=batch_size,
         dtype=DTYPE,
     )
-    data = backend.to_device(images, "uint8"), backend.to_device(one_hot(labels, 10), DTYPE)
+    data = Data(backend.to_device(images, "uint8"), backend.to_device(one_hot(labels, 10), DTYPE))
     orders = [
         backend.to_device(epoch_order(n, SEED, epoch).reshape(n_steps, batch_size), "int32")
         for epoch in range(1, ORDERS + 1)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from fastmlp.core.activations import Activation
 from fastmlp.core.arrays import Array, Namespace
+from fastmlp.core.dropout import Chance, thin
 from fastmlp.core.further import ACTIVATIONS, LOSSES, smooth_labels
 from fastmlp.core.losses import Loss
-from fastmlp.core.network import Layer, Params, backprop, check_params, forward
+from fastmlp.core.more_optimizers import adamw, clip_by_norm, max_norm, rmsprop, scheduled
+from fastmlp.core.network import Layer, Params, backprop, forward
 from fastmlp.core.optimizers import Optimizer, adam, gradient_descent, momentum, nesterov
-from fastmlp.core.regularization import l2_penalty
+from fastmlp.core.regularization import l1_penalty, l2_penalty
 from fastmlp.core.step import (
     Carry,
     Recipe,
@@ -32,6 +34,7 @@ __all__ = [
     "Activation",
     "Array",
     "Carry",
+    "Chance",
     "Layer",
     "Loss",
     "Namespace",
@@ -39,20 +42,26 @@ __all__ = [
     "Params",
     "Recipe",
     "adam",
+    "adamw",
     "backprop",
-    "check_params",
+    "clip_by_norm",
     "evaluate",
     "forward",
     "gradient",
     "gradient_descent",
+    "l1_penalty",
     "l2_penalty",
     "logits",
+    "max_norm",
     "momentum",
     "nesterov",
     "predict",
     "prepare",
+    "rmsprop",
+    "scheduled",
     "smooth_labels",
     "step",
+    "thin",
     "tree_map",
     "update",
 ]

@@ -113,21 +113,3 @@ def backprop(
             h_prime = hidden[L - 1].h_prime(xp, trace.zs[L - 1], trace.inputs[L])
             delta = (delta @ params[L].W.T) * h_prime
     return tuple(reversed(grads))
-
-
-def check_params(params: Params, n_features: int) -> None:
-    """Raise ValueError unless the layers fit each other and n_features inputs."""
-    n_in, giver = n_features, "the number of features of X"
-    for number, layer in enumerate(params, start=1):
-        if len(layer.W.shape) != 2 or layer.W.shape[0] != n_in:
-            raise ValueError(
-                f"layer {number}: W has shape {tuple(layer.W.shape)}, expected ({n_in}, n_out): "
-                f"n_in must equal {giver}."
-            )
-        n_out = layer.W.shape[1]
-        if tuple(layer.b.shape) != (n_out,):
-            raise ValueError(
-                f"layer {number}: b has shape {tuple(layer.b.shape)}, expected ({n_out},): "
-                "one bias per column of W."
-            )
-        n_in, giver = n_out, f"n_out of layer {number}"

@@ -22,24 +22,27 @@ class Optimizer(NamedTuple):
     """``state = init(xp, params)``; ``params, state = update(xp, params, grads, state, lr, t)``.
 
     name and settings say which factory made it of what, for those who build it elsewhere.
-    elementwise promises that each weight is updated from its own gradient and state alone, and
-    stays where it is when both are zero: then a backend may arrange weights as it likes.
+    elementwise promises that each weight is updated from its own gradient and state alone: then a
+    backend may arrange weights as it likes. rests promises that it stays where it is when both are
+    zero.
     """
 
     init: Callable[[Namespace, Params], Any]
     update: Callable[[Namespace, Params, Params, Any, Array, Array], tuple[Params, Any]]
     name: str
-    settings: tuple[float, ...] = ()
+    settings: tuple[Any, ...] = ()
     elementwise: bool = False
+    rests: bool = False
+    inner: Optimizer | None = None  # what this one is put around
 
 
-def _remembered(factory: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
+def remembered(factory: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
     """Return the same optimizer for the same settings, whether given by name, place or default."""
     make = cache(factory)
     accepted = signature(factory)
 
     @wraps(factory)
-    def remember(*args: float, **kwargs: float) -> Optimizer:
+    def remember(*args: Any, **kwargs: Any) -> Optimizer:
         given = accepted.bind(*args, **kwargs)
         given.apply_defaults()
         return make(*given.args)
@@ -47,7 +50,7 @@ def _remembered(factory: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
     return remember
 
 
-@_remembered
+@remembered
 def gradient_descent() -> Optimizer:
     """``W <- W - learning_rate dW`` (eq. 18)."""
 
@@ -59,7 +62,7 @@ def gradient_descent() -> Optimizer:
     ) -> tuple[Params, Any]:
         return tree_map(lambda w, g: w - learning_rate * g, params, grads), state
 
-    return Optimizer(init, update, "gradient_descent", elementwise=True)
+    return Optimizer(init, update, "gradient_descent", elementwise=True, rests=True)
 
 
 def _velocity(velocity: Any, grads: Params, momentum: float, learning_rate: Array) -> Any:
@@ -71,7 +74,7 @@ def _zeros(xp: Namespace, params: Params) -> Any:
     return tree_map(xp.zeros_like, params)
 
 
-@_remembered
+@remembered
 def momentum(momentum: float = 0.9) -> Optimizer:
     """``v <- momentum v - learning_rate dW``, ``W <- W + v`` (eq. 19)."""
 
@@ -81,10 +84,10 @@ def momentum(momentum: float = 0.9) -> Optimizer:
         velocity = _velocity(state, grads, momentum, learning_rate)
         return tree_map(lambda w, v: w + v, params, velocity), velocity
 
-    return Optimizer(_zeros, update, "momentum", (momentum,), elementwise=True)
+    return Optimizer(_zeros, update, "momentum", (momentum,), elementwise=True, rests=True)
 
 
-@_remembered
+@remembered
 def nesterov(momentum: float = 0.9) -> Optimizer:
     """V as in `momentum`, then ``W <- W + momentum v - learning_rate dW`` (eq. 20)."""
 
@@ -95,7 +98,7 @@ def nesterov(momentum: float = 0.9) -> Optimizer:
         ahead = _velocity(velocity, grads, momentum, learning_rate)
         return tree_map(lambda w, v: w + v, params, ahead), velocity
 
-    return Optimizer(_zeros, update, "nesterov", (momentum,), elementwise=True)
+    return Optimizer(_zeros, update, "nesterov", (momentum,), elementwise=True, rests=True)
 
 
 def adam_rate(
@@ -112,7 +115,7 @@ def _log(beta: float) -> float:
     return math.log(beta) if beta > 0.0 else -math.inf
 
 
-@_remembered
+@remembered
 def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
     """Adam as scikit-learn and Keras write it (eq. 21).
 
@@ -136,4 +139,4 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimiz
         params = tree_map(lambda w, m, v: w - rate * m / (xp.sqrt(v) + eps), params, m, v)
         return params, (m, v)
 
-    return Optimizer(init, update, "adam", (beta1, beta2, eps), elementwise=True)
+    return Optimizer(init, update, "adam", (beta1, beta2, eps), elementwise=True, rests=True)

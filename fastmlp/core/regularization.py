@@ -1,4 +1,4 @@
-"""Regularization: a penalty on the loss, and its gradient."""
+"""Regularization: penalties on the loss, and their gradients."""
 
 from __future__ import annotations
 
@@ -25,3 +25,19 @@ def l2_penalty(
         loss = loss + (0.5 * l2 / n) * (w @ w)
     pairs = zip(params, grads, strict=True)
     return loss, tuple(Layer(W=dW + (l2 / n) * W, b=db) for (W, _), (dW, db) in pairs)
+
+
+def l1_penalty(
+    xp: Namespace, params: Params, loss: Array, grads: Params, l1: float, n: Weight
+) -> tuple[Array, Params]:
+    """Add ``l1 / n sum |W|`` to the loss and ``l1 sign(W) / n`` to the gradient (eq. 36)."""
+    if l1 == 0.0:
+        return loss, grads
+    for layer in params:
+        loss = loss + (l1 / n) * xp.sum(xp.abs(layer.W))
+
+    def sign(W: Array) -> Array:  # 0 at 0
+        return xp.astype(W > 0.0, W.dtype) - xp.astype(-W > 0.0, W.dtype)
+
+    pairs = zip(params, grads, strict=True)
+    return loss, tuple(Layer(W=dW + (l1 / n) * sign(W), b=db) for (W, _), (dW, db) in pairs)

@@ -8,7 +8,7 @@ from fastmlp.core.arrays import Array, Namespace
 from fastmlp.core.losses import Loss, Share
 from fastmlp.core.network import Hidden, Params, backprop, forward
 from fastmlp.core.optimizers import Optimizer
-from fastmlp.core.regularization import Weight, l2_penalty
+from fastmlp.core.regularization import Weight, l1_penalty, l2_penalty
 
 
 class Recipe(NamedTuple):
@@ -19,6 +19,8 @@ class Recipe(NamedTuple):
     optimizer: Optimizer
     l2: float = 0.0
     scale: float = 1.0  # of X: 1/255 turns bytes into 0..1
+    l1: float = 0.0
+    dropout: tuple[float, ...] = ()  # of the input and of each hidden layer; () for none, see thin
 
 
 class Carry(NamedTuple):
@@ -70,9 +72,10 @@ def gradient(
 def update(
     xp: Namespace, recipe: Recipe, carry: Carry, grads: Params, values: tuple[Array, ...], n: Weight
 ) -> tuple[Carry, tuple[Array, ...]]:
-    """Add the penalty for rows that weigh n, and let the optimizer take its step (eq. 17-21)."""
+    """Add penalties for rows that weigh n, and let the optimizer take its step (eq. 17-21)."""
     params, state, learning_rate, t = carry
     loss, grads = l2_penalty(xp, params, values[0], grads, recipe.l2, n)
+    loss, grads = l1_penalty(xp, params, loss, grads, recipe.l1, n)
     t = t + 1.0
     params, state = recipe.optimizer.update(xp, params, grads, state, learning_rate, t)
     return Carry(params, state, learning_rate, t), (loss, *values[1:])

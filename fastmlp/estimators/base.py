@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from functools import partial
 from numbers import Integral
@@ -18,6 +19,7 @@ from fastmlp.estimators.arrays import as_host, features, filled
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.fitted import TAKEN, Fitted
 from fastmlp.estimators.hooks import HasCallbacks, Hooks, with_callbacks
+from fastmlp.estimators.learning_rate import planned
 from fastmlp.estimators.monitor import judge_of, scorer_of
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Samples, advise, run_epochs, run_lbfgs
@@ -146,7 +148,7 @@ class BaseMLP(HasCallbacks, Fitted):
         sizes = (X.shape[1], *self._hidden(), y.shape[1])
         stops_early = self._stops_early()
         if first:
-            params = draw_params(sizes, rng, activation=self.activation)
+            params = draw_params(sizes, rng, activation=self.activation, init=self.init)
             course = Course(self._rate(), stops_early=stops_early, monitor=self.monitor)
         else:
             params = self._own_params(sizes)
@@ -166,13 +168,19 @@ class BaseMLP(HasCallbacks, Fitted):
         )
         samples = samples._replace(y=self._learnt_from(samples.y))
         batch_size, epochs = self._batch_size(samples.rows.size), self.max_iter
-        recipe = self._recipe()
-        trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap)
+        n_steps = math.ceil(samples.rows.size / batch_size)
+        recipe = self._recipe(epochs * n_steps, incremental)
+        seed = int(rng.randint(2**31 - 1)) if recipe.dropout else 0
+        trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap, seed)
         if incremental:
             epochs = 1
             if not isinstance(trainer, Trainer):
                 raise ValueError(f"partial_fit does not train on {trainer.name}: take fit.")
             self._give_moments(trainer)
+
+        def factor(epoch: int) -> float:
+            return planned(recipe.optimizer, (epoch - 1) * n_steps + 1)
+
         judge = None
         if samples.validation is not None and (stops_early or self.monitor is not None):
             judge = judge_of(self, trainer, course, samples.validation)
@@ -190,7 +198,7 @@ class BaseMLP(HasCallbacks, Fitted):
                 if self.solver == "lbfgs":
                     run_lbfgs(self, trainer, samples, course, judge, hear)
                 else:
-                    run_epochs(self, trainer, samples, course, rng, epochs, judge, hear)
+                    run_epochs(self, trainer, samples, course, rng, epochs, factor, judge, hear)
             has_ended = True
         except KeyboardInterrupt:
             if trainer.epoch == 0:

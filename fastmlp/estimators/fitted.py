@@ -67,12 +67,11 @@ class Fitted(Settings):
         if not isinstance(trainer, Trainer):
             return self.__dict__.get("_optimizer_state")
         state, t = trainer.backend.fetch((trainer.carry.state, trainer.carry.t))
-        optimizer = trainer.recipe.optimizer
-        return state, t, (optimizer.name, optimizer.settings)
+        return state, t, _kind(trainer.recipe.optimizer)
 
     def _has_moments_for(self, optimizer: Optimizer) -> bool:
         moments = self._moments()
-        return moments is not None and moments[2] == (optimizer.name, optimizer.settings)
+        return moments is not None and moments[2] == _kind(optimizer)
 
     def _give_moments(self, trainer: TrainerLike) -> None:
         """Let a trainer go on with the state of the optimizer, if it has the same one."""
@@ -115,3 +114,10 @@ class Fitted(Settings):
         for name in ("_trainer", "_epoch_view"):
             state.pop(name, None)
         return state
+
+
+def _kind(optimizer: Optimizer) -> tuple[str, tuple[Any, ...]]:
+    """Whose state it is: that of the innermost optimizer."""
+    while optimizer.inner is not None:
+        optimizer = optimizer.inner
+    return optimizer.name, optimizer.settings

@@ -10,14 +10,17 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp.backends import PRECISIONS, Backend
 from fastmlp.core import ACTIVATIONS
+from fastmlp.training.host import INITS
+
+SCHEDULES = ("cosine", "one_cycle")  # of the learning rate, step by step
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ACTIVATIONS))],
-    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw", "rmsprop"})],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES})],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -39,6 +42,14 @@ CONSTRAINTS: dict[str, list[Any]] = {
     ],
     "monitor": [str, callable, None],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "init": [StrOptions({"auto", *INITS})],
+    "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+    "input_dropout": [Interval(Real, 0, 1, closed="left")],
+    "l1": [Interval(Real, 0, None, closed="left")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
     "backend": [str, Backend, None],
     "device": [str, None],
     "dtype": [StrOptions({"float32", "float64"}), None],
@@ -51,18 +62,19 @@ DESCRIPTION = """
     activation : str, default="relu"
         Of the hidden layers: "relu", "tanh", "logistic", "identity" (eq. 3-6), "leaky_relu", "elu",
         "gelu", "silu" or "softplus" (eq. 27-31).
-    solver : {"adam", "sgd", "lbfgs"}, default="adam"
-        Eq. 21, eq. 18-20, or SciPy's L-BFGS on all samples at once.
+    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop"}, default="adam"
+        Eq. 21, eq. 18-20, SciPy's L-BFGS on all samples at once, eq. 39 or eq. 40.
     alpha : float, default=0.0001
         L2 penalty alpha / (2 n) sum ||W||^2 with n the rows of the batch, or what they weigh
         together (eq. 17).
     batch_size : int or "auto", default="auto"
         Rows of a batch; "auto" is min(200, n_samples), n_samples the full batch.
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : str, default="constant"
         Of sgd: "invscaling" divides by (t + 1)^power_t after t samples; "adaptive" divides by 5
-        whenever training would end, and ends it below 1e-6.
+        whenever training would end, and ends it below 1e-6. Of all but lbfgs: "cosine" and
+        "one_cycle", which change it in each step and plan with all max_iter epochs (eq. 42, 43).
     learning_rate_init : float, default=0.001
-        Of the first epoch.
+        Of the first epoch; the largest one of "cosine" and "one_cycle".
     power_t : float, default=0.5
         Of "invscaling".
     max_iter : int, default=200
@@ -87,7 +99,7 @@ DESCRIPTION = """
     validation_fraction : float, default=0.1
         How large that part is, unless fit is given validation data.
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
-        Of adam (eq. 21).
+        Of adam and adamw (eq. 21); beta_2 and epsilon also of rmsprop, as rho and epsilon (eq. 40).
     n_iter_no_change : int or inf, default=10
         See tol.
     monitor : str, callable or None, default=None
@@ -96,6 +108,27 @@ DESCRIPTION = """
         scorer(estimator, X, y).
     max_fun : int, default=15000
         Evaluations of the loss at most, of lbfgs.
+    init : str, default="auto"
+        How initial weights are drawn: "auto" as scikit-learn does (eq. 22), or "glorot_uniform",
+        "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal" (eq. 44).
+    dropout : float or sequence of float, default=0.0
+        The part of the units of the hidden layers that is left out of each step, at random: one
+        for all of them, or one for each (eq. 33). The same seed leaves out the same units on every
+        backend.
+    input_dropout : float, default=0.0
+        The same for the features.
+    l1 : float, default=0.0
+        L1 penalty l1 / n sum |W| (eq. 36).
+    weight_decay : float, default=0.01
+        Of adamw: the part of the weights that is taken off per step, times the learning rate
+        (eq. 39). alpha, the L2 penalty, comes on top of it.
+    max_norm : float or None, default=None
+        No weights that enter a unit are longer, together (eq. 38).
+    clip_norm : float or None, default=None
+        No gradient is longer, all weights and biases together (eq. 37).
+    warmup_fraction : float, default=0.0
+        The part of all steps in max_iter epochs in which the learning rate rises to its value
+        (eq. 41).
     backend : str, Backend or None, default=None
         "numpy", "jax", "cupy", "torch" or another of `fastmlp.backends.backend_names`. None: an
         array of JAX, CuPy or PyTorch decides by itself; host data takes the environment variable

@@ -40,10 +40,14 @@ def run_epochs(
     course: Course,
     rng: np.random.RandomState,
     epochs: int,
+    factor: Callable[[int], float],
     judge: Judge | None,
     hear: Hear,
 ) -> None:
-    """Train by "sgd" or "adam" until the loss, or the validation score, has settled."""
+    """Train epoch by epoch until the loss, or the validation score, has settled.
+
+    ``factor`` tells what a schedule makes of the rate of the first step of an epoch.
+    """
     n = samples.rows.size
     rates: deque[float] = deque()  # of the epochs that have begun
 
@@ -54,9 +58,8 @@ def run_epochs(
 
     def on_epoch(epoch: Epoch) -> bool:
         course.t += n
-        course.history.begin_row(
-            **epoch.values, learning_rate=rates.popleft(), epoch_s=epoch.epoch_s
-        )
+        rate = rates.popleft() * factor(epoch.epoch)
+        course.history.begin_row(**epoch.values, learning_rate=rate, epoch_s=epoch.epoch_s)
         _validate(course, trainer, samples.validation, judge)
         score = -epoch.values["loss"]
         if course.stops_early:

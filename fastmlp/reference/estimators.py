@@ -23,6 +23,7 @@ class _OnKeras(BaseMLP):
         batch_size: int,
         dtype: str,
         overlap: bool,
+        seed: int = 0,
     ) -> KerasTrainer:
         if backend.precision != "float32":
             raise ValueError(
@@ -35,6 +36,7 @@ class _OnKeras(BaseMLP):
             learning_rate=self.learning_rate_init,
             batch_size=batch_size,
             dtype=dtype,
+            seed=seed,
         )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from fastmlp.core import Layer, Params, Recipe
 from fastmlp.reference.library import device, full_float32, load_keras
-from fastmlp.reference.network import build_network, build_optimizer
+from fastmlp.reference.network import build_network
+from fastmlp.reference.optimizer import build_optimizer
 from fastmlp.training import Epoch, OnEpoch
 from fastmlp.training.checks import (
     check_batches,
@@ -54,6 +55,8 @@ class KerasTrainer:
     batch_size : int
     dtype : str
         "float32" or "float64", of the weights and of all computation.
+    seed : int
+        Of dropout's masks.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class KerasTrainer:
         learning_rate: float,
         batch_size: int,
         dtype: str,
+        seed: int = 0,
     ) -> None:
         check_settings(recipe, params, batch_size, dtype)
         self.batch_size, self.dtype, self.learning_rate = batch_size, dtype, learning_rate
@@ -77,9 +81,10 @@ class KerasTrainer:
         self._names = ["loss", *(name for name, _ in recipe.loss.metrics)]
         self._order = tf.Variable(np.zeros(0, np.int32), shape=(None,), trainable=False)
         self._rate = tf.Variable(learning_rate, dtype=dtype, trainable=False)
-        self._network = build_network(keras, tf, recipe, params, self._order, dtype)
-        self._optimizer = build_optimizer(keras, recipe.optimizer, self._rate, dtype)
+        self._network = build_network(keras, tf, recipe, params, self._order, dtype, seed)
         weights = self._network.trainable_variables
+        biases = weights[1::2]
+        self._optimizer = build_optimizer(keras, recipe.optimizer, self._rate, biases, dtype)
         self._optimizer.build(weights)
         self._compile(steps_per_execution=1)
         self._variables = [*weights, *self._optimizer.variables]
@@ -120,8 +125,8 @@ class KerasTrainer:
         """
         check_targets(self.params(), X, y)
         check_weights(weights, X.shape[0])
-        n, rates = X.shape[0], iter(repeat(None) if learning_rates is None else learning_rates)
-        waiting = (check_whole_order(order, n, weights, self.batch_size) for order in orders)
+        rates = iter(repeat(None) if learning_rates is None else learning_rates)
+        waiting = same_sizes(orders, X.shape[0], weights, self.batch_size)
         order, started = next(waiting, None), 0.0
         if order is None:
             return
@@ -143,14 +148,14 @@ class KerasTrainer:
             order = None if stop else next(waiting, None)
             self._network.stop_training = order is None
 
-        n_batches = math.ceil(n / self.batch_size)
+        n_batches = math.ceil(order.size / self.batch_size)
         if n_batches != self._network.steps_per_execution:
             self._compile(n_batches)
         clock = self._keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
         try:
             with full_float32(self._tf):
                 self._network.fit(
-                    self._batches(X, y, *([] if weights is None else [weights])),
+                    self._batches(order.size, X, y, *([] if weights is None else [weights])),
                     epochs=sys.maxsize,  # the clock ends it: orders need not know how many
                     steps_per_epoch=n_batches,
                     shuffle=False,
@@ -193,11 +198,11 @@ class KerasTrainer:
             steps_per_execution=steps_per_execution,
         )
 
-    def _batches(self, X: NDArray[Any], *others: NDArray[Any]) -> Any:
+    def _batches(self, n: int, X: NDArray[Any], *others: NDArray[Any]) -> Any:
         """((X, y, ...), places of a batch in the order), epoch after epoch, without an end."""
         Dataset = self._tf.data.Dataset
         data = Dataset.from_tensors(self._place(X, *others))  # handed on by reference
-        places = Dataset.range(X.shape[0]).batch(self.batch_size)
+        places = Dataset.range(n).batch(self.batch_size)
         return Dataset.zip(data.repeat(), places.repeat())
 
     def _blocks(self, *arrays: NDArray[Any]) -> Any:
@@ -220,14 +225,18 @@ class KerasTrainer:
         self._kept, self.epoch = state, self.epoch + 1
 
 
-def check_whole_order(
-    order: NDArray[np.int32], n: int, weights: NDArray[Any] | None, batch_size: int
-) -> NDArray[np.int32]:
-    """Raise ValueError unless order also has a row number for each row: steps are counted once."""
-    check_order(order, n)
-    check_batches(weights, order, batch_size)
-    if order.shape[0] != n:
-        raise ValueError(
-            f"an order has shape {order.shape}, expected ({n},): one row number for each row of X."
-        )
-    return order
+def same_sizes(
+    orders: Iterable[NDArray[np.int32]], n: int, weights: NDArray[Any] | None, batch_size: int
+) -> Iterator[NDArray[np.int32]]:
+    """Hand orders on; raise ValueError where one is not as long as the first: steps are counted."""
+    size = None
+    for order in orders:
+        check_order(order, n)
+        check_batches(weights, order, batch_size)
+        size = size or order.size
+        if order.size != size:
+            raise ValueError(
+                f"an order has shape {order.shape}, expected ({size},) as the first one: the steps "
+                "of an epoch are counted once."
+            )
+        yield order

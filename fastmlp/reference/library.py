@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from fastmlp.backends import BackendStatus, BackendUnavailableError
 
 LIBRARIES = ("tensorflow", "keras")
@@ -103,3 +105,18 @@ def _version(library: str) -> str:
         return version(library)
     except PackageNotFoundError:  # TensorFlow is distributed under other names as well
         return "of unknown version"
+
+
+def number(value: float, dtype: str) -> float:
+    """A Python float, which TensorFlow takes for float32, or a float64 that stays one."""
+    return np.float64(value) if dtype == "float64" else float(value)
+
+
+def row(table: dict[Any, Any], key: Any, what: str) -> Any:
+    """What a part of the recipe is in Keras."""
+    if key not in table:
+        raise ValueError(
+            f"the recipe's {what} {key!r} has no counterpart in the Keras reference, expected one "
+            "out of the tables of fastmlp.core."
+        )
+    return table[key]

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from fastmlp.core import ACTIVATIONS, LOSSES, Optimizer, Params, Recipe
+from fastmlp.core import ACTIVATIONS, LOSSES, Params, Recipe
 from fastmlp.core.further import SLOPE, C, D
+from fastmlp.reference.dropout import masks
+from fastmlp.reference.library import number, row
+from fastmlp.reference.optimizer import unwrapped
 
 
 def _ops() -> Any:
@@ -68,18 +69,10 @@ OUTPUTS = {
         None,
     ),
 }
-OPTIMIZERS: dict[str, Callable[..., Any]] = {
-    "gradient_descent": lambda keras, rate: keras.optimizers.SGD(rate),
-    "momentum": lambda keras, rate, m: keras.optimizers.SGD(rate, momentum=m),
-    "nesterov": lambda keras, rate, m: keras.optimizers.SGD(rate, momentum=m, nesterov=True),
-    "adam": lambda keras, rate, beta1, beta2, eps: keras.optimizers.Adam(
-        rate, beta_1=beta1, beta_2=beta2, epsilon=eps
-    ),
-}
 
 
 def build_network(
-    keras: Any, tf: Any, recipe: Recipe, params: Params, order: Any, dtype: str
+    keras: Any, tf: Any, recipe: Recipe, params: Params, order: Any, dtype: str, seed: int
 ) -> Any:
     """Build the Keras model of a recipe, with the given weights.
 
@@ -92,6 +85,8 @@ def build_network(
         Row numbers of the epoch in training.
     dtype : str
         Of every layer; Keras' global float type is not touched.
+    seed : int
+        Of dropout's masks.
 
     Returns
     -------
@@ -104,7 +99,7 @@ def build_network(
     ValueError
         A part of the recipe is none of the core's tables.
     """
-    output = _row(OUTPUTS, recipe.loss, "loss")
+    output = row(OUTPUTS, recipe.loss, "loss")
     names = ["loss", *(name for name, _ in recipe.loss.metrics)]
     means = [keras.metrics.Mean(name=name, dtype="float64") for name in names]
 
@@ -123,7 +118,7 @@ def build_network(
             weight = tf.reduce_sum(weights[0]) if weights else n
             counts = weights[0] * (n / weight) if weights else 1.0
             with tf.GradientTape() as tape:
-                logits = self(x, training=True)
+                logits = self.thinned(x, rows) if recipe.dropout else self(x, training=True)
                 losses = counts * output.losses(keras, y, logits) + self.penalty(weight)
                 loss = tf.reduce_mean(losses)
             gradients = tape.gradient(loss, self.trainable_variables)
@@ -138,12 +133,23 @@ def build_network(
         def predict_step(self, x: Any) -> Any:
             return keras.activations.get(output.activation)(self(x, training=False))
 
+        def thinned(self, x: Any, rows: Any) -> Any:
+            """Logits of a step in which units are left out."""
+            widths = [W.shape[0] for W, _ in params]
+            t = self.optimizer.iterations
+            factors = iter(masks(tf, seed, t, rows, widths, recipe.dropout, dtype))
+            a = tf.cast(x, dtype)
+            for layer in self.layers[1:]:  # the first one is the input
+                is_dense = isinstance(layer, keras.layers.Dense)
+                a = layer(a * next(factors) if is_dense else a)
+            return a
+
         def penalty(self, n: Any) -> Any:
-            """``l2 / (2 n) sum ||W||^2``; a regularizer of Keras does not know n."""
-            if recipe.l2 == 0.0:
-                return 0.0
-            kernels = [w for w in self.trainable_variables if len(w.shape) == 2]
-            return recipe.l2 / n * sum(tf.nn.l2_loss(w.value) for w in kernels)
+            """``l2 / (2 n) sum ||W||^2 + l1 / n sum |W|``; Keras' regularizers do not know n."""
+            kernels = [w.value for w in self.trainable_variables if len(w.shape) == 2]
+            l2 = recipe.l2 / n * sum(map(tf.nn.l2_loss, kernels)) if recipe.l2 else 0.0
+            l1 = recipe.l1 / n * sum(tf.reduce_sum(tf.abs(W)) for W in kernels)
+            return l2 + l1 if recipe.l1 else l2
 
         def seen(self, losses: Any, y: Any, logits: Any, counts: Any) -> dict[str, Any]:
             means[0].update_state(losses)
@@ -151,47 +157,30 @@ def build_network(
                 means[1].update_state(counts * tf.cast(output.hits(keras, y, logits), dtype))
             return {mean.name: mean.result() for mean in means}
 
+    class Bound(keras.constraints.Constraint):  # type: ignore[misc]
+        """`max_norm` without the epsilon that Keras' own adds."""
+
+        def __call__(self, w: Any) -> Any:
+            norm = keras.ops.sqrt(keras.ops.sum(w * w, axis=0))
+            return w * (limit / keras.ops.maximum(norm, limit))
+
+    around = unwrapped(recipe.optimizer)[1]
+    limit = number(around["max_norm"][0], dtype) if "max_norm" in around else 0.0
+    bound = Bound() if limit else None
     inputs = keras.Input((params[0].W.shape[0],), dtype=dtype)
     a = inputs
     if recipe.scale != 1.0:
-        a = keras.layers.Rescaling(_number(recipe.scale, dtype), dtype=dtype)(a)
-    activations = [*(_row(HIDDEN, h, "activation") for h in recipe.hidden), "linear"]
+        a = keras.layers.Rescaling(number(recipe.scale, dtype), dtype=dtype)(a)
+    activations = [*(row(HIDDEN, h, "activation") for h in recipe.hidden), "linear"]
     for (_, b), activation in zip(params, activations, strict=True):
         # zeros until the weights are set: Keras' other initializers draw a seed
         a = keras.layers.Dense(
-            b.shape[0], activation=activation, kernel_initializer="zeros", dtype=dtype
+            b.shape[0],
+            activation=activation,
+            kernel_initializer="zeros",
+            kernel_constraint=bound,
+            dtype=dtype,
         )(a)
     network = Network(inputs, a)
     network.set_weights([array for layer in params for array in layer])
     return network
-
-
-def build_optimizer(keras: Any, optimizer: Optimizer, learning_rate: Any, dtype: str) -> Any:
-    """Build Keras' optimizer of the same name and settings; its own update rules are ours.
-
-    ``learning_rate`` is a variable.
-
-    Adam's epsilon is added to the uncorrected root in Keras as well.
-
-    Raises
-    ------
-    ValueError
-        The optimizer is none of the core's.
-    """
-    settings = [_number(setting, dtype) for setting in optimizer.settings]
-    # as a function: as a number it would become a float32 variable
-    return _row(OPTIMIZERS, optimizer.name, "optimizer")(keras, lambda: learning_rate, *settings)
-
-
-def _number(value: float, dtype: str) -> float:
-    """A Python float, which TensorFlow takes for float32, or a float64 that stays one."""
-    return np.float64(value) if dtype == "float64" else float(value)
-
-
-def _row(table: dict[Any, Any], key: Any, what: str) -> Any:
-    if key not in table:
-        raise ValueError(
-            f"the recipe's {what} {key!r} has no counterpart in the Keras reference, expected one "
-            "out of the tables of fastmlp.core."
-        )
-    return table[key]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.core.network import Params, check_params
+from fastmlp.core.network import Params
 from fastmlp.core.step import Recipe
 
 
@@ -18,10 +18,35 @@ def check_settings(recipe: Recipe, params: Params, batch_size: int, dtype: str) 
             f"recipe.hidden has {len(recipe.hidden)} activations, expected {len(params) - 1}: one "
             f"for each but the last of the {len(params)} layers in params."
         )
+    if recipe.dropout and not (
+        len(recipe.dropout) == len(params) and all(0.0 <= rate < 1.0 for rate in recipe.dropout)
+    ):
+        raise ValueError(
+            f"recipe.dropout={recipe.dropout} must be (), or hold {len(params)} rates of at least "
+            "0 and below 1: one for the input and one for each hidden layer."
+        )
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype={dtype!r} must be 'float32' or 'float64'.")
+
+
+def check_params(params: Params, n_features: int) -> None:
+    """Raise ValueError unless the layers fit each other and n_features inputs."""
+    n_in, giver = n_features, "the number of features of X"
+    for number, layer in enumerate(params, start=1):
+        if len(layer.W.shape) != 2 or layer.W.shape[0] != n_in:
+            raise ValueError(
+                f"layer {number}: W has shape {tuple(layer.W.shape)}, expected ({n_in}, n_out): "
+                f"n_in must equal {giver}."
+            )
+        n_out = layer.W.shape[1]
+        if tuple(layer.b.shape) != (n_out,):
+            raise ValueError(
+                f"layer {number}: b has shape {tuple(layer.b.shape)}, expected ({n_out},): "
+                "one bias per column of W."
+            )
+        n_in, giver = n_out, f"n_out of layer {number}"
 
 
 def check_rows(params: Params, X: NDArray[Any]) -> None:

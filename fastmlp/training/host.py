@@ -12,12 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp.core.arrays import Array
 from fastmlp.core.network import Layer, Params
 
+VARIANCES = {
+    "glorot": lambda n_in, n_out: 2.0 / (n_in + n_out),
+    "he": lambda n_in, n_out: 2.0 / n_in,
+    "lecun": lambda n_in, n_out: 1.0 / n_in,
+}
+INITS = tuple(f"{name}_{kind}" for name in VARIANCES for kind in ("uniform", "normal"))
+
 
 def draw_params(
     layer_sizes: Sequence[int],
     random: int | np.integer[Any] | np.random.Generator | np.random.RandomState,
     *,
     activation: str = "relu",
+    init: str = "auto",
 ) -> Params:
     """Draw initial weights: uniform in +-sqrt(6 / (n_in + n_out)), W then b per layer (eq. 22).
 
@@ -29,6 +37,8 @@ def draw_params(
         A seed, or the generator to draw from.
     activation : str
         "logistic" takes 2 instead of 6, as scikit-learn does.
+    init : str
+        "auto" for the above, or one of `INITS`, with biases of 0 (eq. 44).
 
     Returns
     -------
@@ -42,19 +52,29 @@ def draw_params(
 
     References
     ----------
-    Glorot and Bengio (2010), AISTATS 9, 249-256.
+    Glorot and Bengio (2010), AISTATS 9, 249-256. He et al. (2015), arXiv:1502.01852.
     """
     if len(layer_sizes) < 2 or any(size < 1 for size in layer_sizes):
         raise ValueError(
             f"layer_sizes={tuple(layer_sizes)} must hold at least the number of features and of "
             "outputs, each at least 1."
         )
+    if init not in ("auto", *INITS):
+        raise ValueError(f"init={init!r} is not known, expected 'auto' or one of {INITS}.")
     rng = _stream(int(random), 0) if isinstance(random, int | np.integer) else random
     layers = []
     for n_in, n_out in pairwise(layer_sizes):
-        bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))
-        W = rng.uniform(-bound, bound, (n_in, n_out))
-        b = rng.uniform(-bound, bound, n_out)
+        if init == "auto":
+            bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))
+            W, b = rng.uniform(-bound, bound, (n_in, n_out)), rng.uniform(-bound, bound, n_out)
+        else:
+            name, kind = init.split("_")
+            deviation, b = np.sqrt(VARIANCES[name](n_in, n_out)), np.zeros(n_out)
+            bound = np.sqrt(3.0) * deviation
+            if kind == "uniform":
+                W = rng.uniform(-bound, bound, (n_in, n_out))
+            else:
+                W = rng.normal(0.0, deviation, (n_in, n_out))
         layers.append(Layer(W=cast(Array, W), b=cast(Array, b)))
     return tuple(layers)
 

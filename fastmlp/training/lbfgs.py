@@ -84,6 +84,11 @@ def minimize(
     """
     from scipy import optimize
 
+    if any(trainer.recipe.dropout):
+        raise ValueError(
+            f"recipe.dropout={trainer.recipe.dropout}: L-BFGS needs the same loss for the same "
+            "weights, which dropout does not give. Leave dropout out, or train by epochs."
+        )
     check_batches(weights, np.arange(X.shape[0], dtype=np.int32), X.shape[0])
     backend, data = trainer.backend, trainer.place(X, y, weights, whole=True)
     program = programs(backend, trainer.recipe).objective

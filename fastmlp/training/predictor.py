@@ -13,7 +13,7 @@ from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import check_rows, check_targets
 from fastmlp.training.memory import tells_of_memory
-from fastmlp.training.programs import Programs
+from fastmlp.training.programs import Data, Programs
 
 
 class Predictor:
@@ -32,7 +32,7 @@ class Predictor:
         check_targets(self.carry.params, X, y)
         params, total = self._folded(), np.zeros(1)
         for rows in self._blocks(X.shape[0]):
-            data = self._place(X[rows]), self.backend.to_device(y[rows], self.dtype)
+            data = Data(self._place(X[rows]), self.backend.to_device(y[rows], self.dtype))
             values = self.backend.fetch(self._programs.evaluate(params, data))
             total = total + (rows.stop - rows.start) * np.asarray(values, dtype=np.float64)
         return self._named((total / X.shape[0]).tolist())

@@ -14,9 +14,19 @@ from fastmlp.core.step import Carry, Recipe
 from fastmlp.core.tree import tree_map
 from fastmlp.training import columns
 
-# X (n, n_features), y (n, n_outputs), and weights (n, 1) if rows have some; on the device
-Data: TypeAlias = tuple[Array, ...]
-Summed: TypeAlias = Callable[[Params, Array, Data], tuple[Params, tuple[Array, ...]]]
+Nothing: TypeAlias = tuple[()]
+Summed: TypeAlias = Callable[
+    [Params, Array | Nothing, Array, "Data"], tuple[Params, tuple[Array, ...]]
+]
+
+
+class Data(NamedTuple):
+    """What is learnt from, on the device; () for what there is not."""
+
+    X: Array  # (n, n_features)
+    y: Array  # (n, n_outputs)
+    weights: Array | Nothing = ()  # (n, 1)
+    chance: core.Chance | Nothing = ()  # of dropout
 
 
 class Programs(NamedTuple):
@@ -49,19 +59,19 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     >>> programs(get_backend("numpy"), linear) is programs(get_backend("numpy"), linear)
     True
     """
-    xp, recipe = backend.xp, backend.tune(recipe)
+    xp, tuned = backend.xp, backend.tune(recipe)
     in_blocks = _in_blocks(backend, recipe)
 
     def one_batch(carry: Carry, rows: Array, data: Data) -> tuple[Carry, tuple[Array, ...]]:
         if rows.shape[0] > backend.block_rows:
-            grads, values = in_blocks(carry.params, rows, data)
-            return core.update(xp, recipe, carry, grads, values, _weight(xp, data, rows))
-        x, y, *weights = _take(xp, data, rows)
-        if not weights:
-            return core.step(xp, recipe, carry, x, y)
-        n = xp.sum(weights[0])
-        grads, values = core.gradient(xp, recipe, carry.params, x, y, weights[0] / n)
-        return core.update(xp, recipe, carry, grads, values, n)
+            grads, values = in_blocks(carry.params, carry.t, rows, data)
+            return core.update(xp, tuned, carry, grads, values, _weight(xp, data, rows))
+        batch, x, y, weights = _taken(backend, recipe, carry.params, carry.t, rows, data)
+        if weights is None:
+            return core.step(xp, batch, carry, x, y)
+        n = xp.sum(weights)
+        grads, values = core.gradient(xp, batch, carry.params, x, y, weights / n)
+        return core.update(xp, batch, carry, grads, values, n)
 
     def epoch(carry: Carry, data: Data, batches: Array, rest: Array) -> tuple[Carry, Array]:
         (n_batches, batch_size), n_rest = batches.shape, rest.shape[0]
@@ -75,7 +85,7 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
         sizes = [xp.sum(xp.abs(array)) for layer in carry.params for array in layer]
         return carry, xp.stack([*report, xp.sum(xp.stack(sizes))])
 
-    unscaled = recipe._replace(scale=1.0)
+    unscaled = backend.tune(recipe._replace(scale=1.0))
 
     def logits(params: Params, x: Array) -> Array:
         return core.logits(xp, unscaled, params, x)
@@ -84,12 +94,13 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
         return core.predict(xp, unscaled, params, x)
 
     def evaluate(params: Params, data: Data) -> tuple[Array, ...]:
-        return core.evaluate(xp, unscaled, params, *data)
+        return core.evaluate(xp, unscaled, params, data.X, data.y)
 
     def objective(params: Params, data: Data, rows: Array) -> tuple[Array, Array]:
-        grads, (loss, *_) = in_blocks(params, rows, data)
+        grads, (loss, *_) = in_blocks(params, (), rows, data)
         n = _weight(xp, data, rows)
         loss, grads = core.l2_penalty(xp, params, loss, grads, recipe.l2, n)
+        loss, grads = core.l1_penalty(xp, params, loss, grads, recipe.l1, n)
         leaves = [*(layer.W for layer in grads), *(layer.b for layer in grads)]
         return loss, xp.concat([xp.reshape(leaf, (-1,)) for leaf in leaves], axis=0)
 
@@ -105,27 +116,39 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     return Programs(first, hot, *others)
 
 
-def _take(xp: Namespace, data: Data, rows: Array) -> Data:
-    return tuple(xp.take(array, rows, axis=0) for array in data)
+def _taken(
+    backend: Backend, recipe: Recipe, params: Params, t: Any, rows: Array, data: Data
+) -> tuple[Recipe, Array, Array, Array | None]:
+    """Return rows of the data, and the recipe that they are learnt by: some units may be out."""
+    xp = backend.xp
+    x, y = (xp.take(array, rows, axis=0) for array in (data.X, data.y))
+    weights = None if isinstance(data.weights, tuple) else xp.take(data.weights, rows, axis=0)
+    if data.chance:
+        recipe, x = core.thin(xp, recipe, params, t, x, rows, data.chance)
+    return backend.tune(recipe), x, y, weights
 
 
 def _weight(xp: Namespace, data: Data, rows: Array) -> Array | int:
     """Return what rows weigh together: their number, if all are alike."""
-    return xp.sum(xp.take(data[2], rows, axis=0)) if len(data) > 2 else rows.shape[0]
+    if isinstance(data.weights, tuple):
+        return rows.shape[0]
+    return xp.sum(xp.take(data.weights, rows, axis=0))
 
 
 def _in_blocks(backend: Backend, recipe: Recipe) -> Summed:
     """Return the gradient of more rows than have room for their activations at a time."""
     xp, size = backend.xp, backend.block_rows
 
-    def add_block(total: Any, rows: Array, shared: tuple[Params, Data]) -> tuple[Any, tuple[()]]:
-        params, data = shared
-        x, y, *weights = _take(xp, data, rows)
-        block = core.gradient(xp, recipe, params, x, y, weights[0] if weights else 1.0)
+    def add_block(total: Any, rows: Array, shared: tuple[Params, Any, Data]) -> tuple[Any, Nothing]:
+        params, t, data = shared
+        batch, x, y, weights = _taken(backend, recipe, params, t, rows, data)
+        block = core.gradient(xp, batch, params, x, y, 1.0 if weights is None else weights)
         return tree_map(lambda a, b: a + b, total, block), ()
 
-    def in_blocks(params: Params, rows: Array, data: Data) -> tuple[Params, tuple[Array, ...]]:
-        shared = params, data
+    def in_blocks(
+        params: Params, t: Array | Nothing, rows: Array, data: Data
+    ) -> tuple[Params, tuple[Array, ...]]:
+        shared = params, t, data
         n_full = rows.shape[0] - rows.shape[0] % size
         zero = xp.zeros_like(xp.sum(params[-1].b))
         total: Any = tree_map(xp.zeros_like, params), (zero, *(zero for _ in recipe.loss.metrics))

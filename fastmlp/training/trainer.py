@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.backends.record import HOT_STEPS, Backend
+from fastmlp.core.dropout import Chance
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import (
@@ -54,6 +55,8 @@ class Trainer(Predictor):
     overlap : bool
         Let ``on_epoch`` hear of an epoch when the next one is already under way, on a library that
         computes while Python goes on; if it then ends the training, that one is dropped.
+    seed : int
+        Of dropout's masks; counts modulo 2^32.
 
     Examples
     --------
@@ -82,11 +85,17 @@ class Trainer(Predictor):
         batch_size: int,
         dtype: str,
         overlap: bool = False,
+        seed: int = 0,
     ) -> None:
         check_settings(recipe, params, batch_size, dtype)
-        recipe = recipe._replace(l2=float(recipe.l2), scale=float(recipe.scale))
+        recipe = recipe._replace(
+            l2=float(recipe.l2),
+            scale=float(recipe.scale),
+            l1=float(recipe.l1),
+            dropout=tuple(map(float, recipe.dropout)),
+        )
         self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
-        self.learning_rate, self.overlap = learning_rate, overlap
+        self.learning_rate, self.overlap, self.seed = learning_rate, overlap, int(seed)
         xp: Any = np  # the host's
         state = recipe.optimizer.init(xp, params)
         host = Carry(params, state, xp.asarray(learning_rate), xp.asarray(0.0))
@@ -151,9 +160,18 @@ class Trainer(Predictor):
         if self._moves_unused(used):
             used = None
         data = self._place(X if used is None else X[:, used.kept])
-        columns = [y] if weights is None else [y, weights.reshape(-1, 1)]
-        others = (self.backend.to_device(column, self.dtype) for column in columns)
-        return Placed((data, *others), X.shape[0], used, weights)
+        to_device, rest = self.backend.to_device, dict[str, Any]()
+        if weights is not None:
+            rest["weights"] = to_device(weights.reshape(-1, 1), self.dtype)
+        if any(self.recipe.dropout):
+            rest["chance"] = self._chance()
+        return Placed(Data(data, to_device(y, self.dtype), **rest), X.shape[0], used, weights)
+
+    def _chance(self) -> Chance:
+        """Put what dropout's masks are made of on the device."""
+        seed = np.asarray([self.seed % 2**32], dtype=np.uint32).view(np.int32)
+        units = np.arange(max(layer.W.shape[0] for layer in self.carry.params))
+        return Chance(*(self.backend.to_device(array, "int32") for array in (seed, units)))
 
     @tells_of_memory
     def train(
