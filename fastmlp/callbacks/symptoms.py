@@ -178,7 +178,8 @@ def overtraining(
         f"The validation loss was best {len(val_losses) - 1 - best} epochs ago and has risen from "
         f"{val_losses[best]:.3g} to {val_losses[-1]:.3g}, while the training loss fell to "
         f"{losses[-1]:.3g}: the network learns its samples by heart.",
-        f"Set early_stopping=True, raise dropout or alpha={settings['alpha']:g}, or take fewer units.",
+        f"Set early_stopping=True, raise dropout or alpha={settings['alpha']:g}, or take fewer "
+        "units.",
     )
 
 
