@@ -17,6 +17,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 LOWEST = ["array-api-compat==1.12", "numpy==2.1.*", "rich==13.*", "scikit-learn==1.7.*"]
+LOWEST += ["onnx==1.19.*", "safetensors==0.5.*"]
 
 
 def groups(*names: str) -> list[str]:
@@ -56,14 +57,14 @@ def tests_numpy(session: nox.Session) -> None:
 @nox.session
 def tests_jax(session: nox.Session) -> None:
     """Tests with JAX, on its GPU where there is one: ``nox -s tests_jax``."""
-    session.install("-e", ".[jax]", *groups("test"))
+    session.install("-e", ".[jax,safetensors]", *groups("test"))
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def tests_torch(session: nox.Session) -> None:
     """Tests with PyTorch: ``nox -s tests_torch``; TORCH names another build than the default."""
-    session.install("-e", ".", os.environ.get("TORCH", "torch"), *groups("test"))
+    session.install("-e", ".[safetensors]", os.environ.get("TORCH", "torch"), *groups("test"))
     session.run("pytest", *session.posargs)
 
 
@@ -72,7 +73,7 @@ def tests_cupy(session: nox.Session) -> None:
     """Tests with CuPy, skipped without a GPU: ``nox -s tests_cupy``; CUPY=cupy12 for CUDA 12."""
     if not Path("/dev/nvidia0").exists():
         session.skip("no NVIDIA GPU on this machine")
-    session.install("-e", f".[{os.environ.get('CUPY', 'cupy13')}]", *groups("test"))
+    session.install("-e", f".[{os.environ.get('CUPY', 'cupy13')},safetensors]", *groups("test"))
     session.run("pytest", *session.posargs)
 
 

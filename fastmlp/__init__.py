@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastmlp.estimators import MLPClassifier, MLPRegressor
+    from fastmlp.estimators.exchange import ModelFileError, load
 
 __version__ = "0.1.0"
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__"]
+__all__ = ["MLPClassifier", "MLPRegressor", "ModelFileError", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the estimators, and scikit-learn with them, when they are first asked for."""
     if name in ("MLPClassifier", "MLPRegressor"):
         return getattr(import_module("fastmlp.estimators"), name)
+    if name in ("ModelFileError", "load"):
+        return getattr(import_module("fastmlp.estimators.exchange"), name)
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
 
 

@@ -73,6 +73,7 @@ class FakeCupy(ModuleType):
         self.devices: list[int] = []  # current ones
         self.compute_capability = "90"
         names = (
+            "cos",
             "equal",
             "exp",
             "expm1",

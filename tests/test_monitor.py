@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import balanced_accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import GridSearchCV
 
+import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.backends import backend_status
 from fastmlp.data import load_digits
@@ -137,6 +139,28 @@ def test_clone_pickle_and_search() -> None:
     monitors = {"monitor": [None, "loss", "f1_macro"]}
     search = GridSearchCV(classifier(max_iter=2), monitors, cv=2, error_score="raise")
     assert search.fit(X, NAMES).best_estimator_.n_iter_ == 2
+
+
+@ignore_convergence
+def test_a_model_with_a_monitor_is_saved_with_its_history(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    model = classifier(monitor="f1_macro", warm_start=True, max_iter=3).fit(X, NAMES)
+    model.set_params(early_stopping=False, monitor=None).fit(X, NAMES)
+    model.set_params(early_stopping=True, monitor="loss").fit(X, NAMES)
+    model.save(tmp_path / "model.safetensors", card=True)
+    again = fastmlp.load(tmp_path / "model.safetensors")
+    assert repr(again.history_) == repr(model.history_)
+    assert again.history_.n_epochs == 9
+    for one in (model, again):
+        one.fit(X, NAMES)
+    assert again.validation_scores_ == model.validation_scores_
+    assert len(again.validation_scores_) == 6
+    model.set_params(monitor=lambda estimator, X, y: 0.5).fit(X, NAMES)
+    with pytest.raises(
+        ValueError, match=r"monitor=<function .* cannot be saved .* set_params\(mon"
+    ):
+        model.save(tmp_path / "other.safetensors")
+    model.set_params(monitor=None).save(tmp_path / "other.safetensors")
 
 
 # --- what goes wrong ---

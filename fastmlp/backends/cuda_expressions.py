@@ -33,8 +33,12 @@ INFIX = {
     "divide": "/",
     "logical_and": "&&",
     "logical_or": "||",
+    "bitwise_and": "&",
+    "bitwise_xor": "^",
+    "right_shift": ">>",
     **COMPARISONS,
 }
+WRAPPING = ("add", "subtract", "multiply")
 FORMS = {  # NaN wins, as in NumPy
     "maximum": "({0} >= {1} || {0} != {0}) ? {0} : {1}",
     "minimum": "({0} <= {1} || {0} != {0}) ? {0} : {1}",
@@ -44,7 +48,7 @@ FORMS = {  # NaN wins, as in NumPy
 }
 FUNCTIONS = {
     "absolute": "fabs",
-    **{name: name for name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh")},
+    **{name: name for name in ("cos", "exp", "expm1", "log", "log1p", "sqrt", "tanh")},
 }
 
 
@@ -61,6 +65,9 @@ def expression(kind: str, values: Sequence[str], dtypes: Sequence[Any], dtype: A
         return f"({c_type(dtype)})({values[0]})"
     common = np.result_type(*dtypes) if kind in COMPARISONS else dtype
     values = [f"(({c_type(common)})({value}))" for value in values]
+    if common == np.int32 and kind in WRAPPING:  # signed, too much is undefined in C
+        a, b = (f"((unsigned int)({value}))" for value in values)
+        return f"(int)({a} {INFIX[kind]} {b})"
     if kind in INFIX:
         return f"{values[0]} {INFIX[kind]} {values[1]}"
     if kind in FORMS:

@@ -95,8 +95,8 @@ def words(xp: Namespace, key: Array, rows: Array, units: Array) -> Array:
     Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, OOPSLA: each row
     is such a sequence.
     """
-    starts = xp.reshape(mix(key + rows), (-1, 1))
-    return mix(starts + xp.reshape(units * STRIDE, (1, -1)))
+    starts = mix(key + xp.reshape(rows, (-1, 1)))
+    return mix(starts + xp.reshape(units, (1, -1)) * STRIDE)
 
 
 def mix(v: Array) -> Array:

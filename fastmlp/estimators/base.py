@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from fastmlp.backends import Backend
 from fastmlp.estimators.arrays import as_host, features, filled
 from fastmlp.estimators.course import Course
+from fastmlp.estimators.exchange.methods import Exchange
 from fastmlp.estimators.fitted import TAKEN, Fitted
 from fastmlp.estimators.hooks import HasCallbacks, Hooks, with_callbacks
 from fastmlp.estimators.learning_rate import planned
@@ -28,7 +29,7 @@ from fastmlp.training import Trainer, draw_params
 from fastmlp.training.notices import warn
 
 
-class BaseMLP(HasCallbacks, Fitted):
+class BaseMLP(HasCallbacks, Fitted, Exchange):
     """Training and outputs of `MLPClassifier` and `MLPRegressor`."""
 
     # What an estimator says: what y means, which loss goes with it, how good outputs are.
@@ -149,14 +150,15 @@ class BaseMLP(HasCallbacks, Fitted):
         stops_early = self._stops_early()
         if first:
             params = draw_params(sizes, rng, activation=self.activation, init=self.init)
-            course = Course(self._rate(), stops_early=stops_early, monitor=self.monitor)
+            course = Course(self._rate(), stops_early=stops_early, monitor=repr(self.monitor))
         else:
             params = self._own_params(sizes)
             keeps = incremental and self._has_moments_for(self._optimizer())
             rate = None if keeps else self._rate()
-            course = self._course.resumed(rate, stops_early, self.monitor)
+            course = self._course.resumed(rate, stops_early, repr(self.monitor))
         if stops_early and samples.validation is None:
             samples = self._split(samples, rng)
+        course.n_samples = samples.rows.size
         has_callbacks = self._has_callbacks and not incremental
         # of a generator of the caller's no order is drawn in vain; validation and callbacks are
         # timed apart

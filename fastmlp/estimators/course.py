@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from fastmlp.core import Params
 from fastmlp.estimators.history import History
@@ -23,12 +22,13 @@ class Course:
     best: Params | None = None  # weights of the best of them, on the host
     t: int = 0  # samples seen
     n_iter: int = 0  # epochs of the last call
+    n_samples: int = 0  # learnt from in the last call; 0 where that is not known
     converged: bool = False
     diverged: bool = False
     stops_early: bool = False  # by scores, not by the loss
-    monitor: Any = None  # what gives the scores
+    monitor: str = repr(None)  # what gives the scores, as it shows itself
 
-    def resumed(self, rate: LearningRate | None, stops_early: bool, monitor: Any) -> Course:
+    def resumed(self, rate: LearningRate | None, stops_early: bool, monitor: str) -> Course:
         """Return a copy to go on with, under a new learning rate if there is one."""
         # what was best by one measure says nothing of another
         alike = (stops_early, monitor) == (self.stops_early, self.monitor)

@@ -84,7 +84,15 @@ class Fitted(Settings):
         course.rate.advance(course.t)
         if course.best is not None:
             trainer.set_params(course.best)
-        params, history = trainer.params(), course.history
+        made_of = str(self.activation), self._loss_name()
+        self._take(trainer.params(), course, made_of, (trainer.name, trainer.device))
+        self._trainer = trainer
+
+    def _take(
+        self, params: Params, course: Course, made_of: tuple[str, str], trained_on: tuple[str, str]
+    ) -> None:
+        """Become the network of params, with all that is told of how it came to be."""
+        history = course.history
         self.coefs_: list[Any] = [layer.W for layer in params]
         self.intercepts_: list[Any] = [layer.b for layer in params]
         self.history_ = history
@@ -94,11 +102,10 @@ class Fitted(Settings):
         self.validation_scores_: Any = course.scores if course.stops_early else None
         self.best_validation_score_ = course.patience.best if course.stops_early else None
         self.n_iter_, self.t_ = course.n_iter, course.t
-        self.backend_, self.device_ = trainer.name, trainer.device
+        self.backend_, self.device_ = trained_on
         self.n_layers_ = len(params) + 1
         self.n_outputs_ = self.intercepts_[-1].shape[0]
-        self._made_of = str(self.activation), self._loss_name()
-        self._trainer, self._course = trainer, course
+        self._made_of, self._course = made_of, course
 
     def _as_of(self, trainer: TrainerLike, course: Course) -> Any:
         """Return an estimator as if training had ended with the epoch that trainer is at."""

@@ -118,7 +118,7 @@ DESCRIPTION = """
     input_dropout : float, default=0.0
         The same for the features.
     l1 : float, default=0.0
-        L1 penalty l1 / n sum |W| (eq. 36).
+        L1 penalty: l1 / n times the sum of all absolute weights (eq. 36).
     weight_decay : float, default=0.01
         Of adamw: the part of the weights that is taken off per step, times the learning rate
         (eq. 39). alpha, the L2 penalty, comes on top of it.
