@@ -6,19 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastmlp.certificate import parity
     from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.estimators.exchange import ModelFileError, load
 
 __version__ = "0.1.0"
-__all__ = ["MLPClassifier", "MLPRegressor", "ModelFileError", "__version__", "load"]
+__all__ = ["MLPClassifier", "MLPRegressor", "ModelFileError", "__version__", "load", "parity"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators, and scikit-learn with them, when they are first asked for."""
+    """Import what costs time, scikit-learn above all, when it is first asked for."""
     if name in ("MLPClassifier", "MLPRegressor"):
         return getattr(import_module("fastmlp.estimators"), name)
     if name in ("ModelFileError", "load"):
         return getattr(import_module("fastmlp.estimators.exchange"), name)
+    if name == "parity":
+        return getattr(import_module("fastmlp.certificate"), name)
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
 
 

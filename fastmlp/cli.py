@@ -1,4 +1,4 @@
-"""The command line: ``fastmlp compare``, ``fastmlp backends``."""
+"""The command line: ``fastmlp compare``, ``fastmlp parity``, ``fastmlp backends``."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     )
     backends.set_defaults(run=run_backends)
 
+    _add_parity(commands)
     compare = commands.add_parser(
         "compare",
         help="train the same network on every backend and show accuracy, time and CO2",
@@ -111,6 +112,49 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_parity(commands: Any) -> None:
+    from fastmlp.certificate import REFERENCE, Training
+
+    default = Training()
+    parity = commands.add_parser(
+        "parity",
+        help="train the same network on every backend and show how far each is from NumPy",
+        description="Train the same network, from the same weights and in the same order, on every "
+        "available backend, in each dtype and precision, and measure the distance of weights, "
+        "losses and predictions to NumPy float64. Ends with 1 if one exceeds its tolerance.",
+    )
+    parity.set_defaults(run=run_parity)
+    add = parity.add_argument
+    add(
+        "--backends",
+        type=_names,
+        metavar="NAME,NAME,...",
+        help=f"default: all of them; {REFERENCE} is the reference",
+    )
+    add("--steps", type=_positive(int), default=default.steps, metavar="N", help="default: 100")
+    add("--hidden", type=_sizes, default=default.hidden, metavar="N,N,...", help="default: 32")
+    add("--activation", default=default.activation, help="default: %(default)s")
+    add("--optimizer", default=default.optimizer, help="default: %(default)s")
+    add("--seed", type=int, default=default.seed, metavar="N", help="default: %(default)s")
+    add("--json", type=Path, metavar="FILE", help="write the certificate there, too")
+
+
+def run_parity(options: argparse.Namespace) -> int:
+    """Make a parity certificate and print it."""
+    from rich.console import Console
+
+    from fastmlp.certificate import parity
+
+    if options.json:
+        _writable(options.json.parent, "--json", options.json.name)
+    names = ("backends", "steps", "hidden", "activation", "optimizer", "seed")
+    certificate = parity(**{name: getattr(options, name) for name in names})
+    certificate.print(Console())
+    if options.json:
+        certificate.write(options.json)
+    return FAILED if certificate.differences or not certificate.rows else 0
+
+
 def run_backends(options: argparse.Namespace) -> int:
     """List the backends and the reference."""
     from fastmlp.backends import backend_names, backend_status
@@ -134,7 +178,7 @@ def run_compare(options: argparse.Namespace) -> int:
     names = Config.__dataclass_fields__
     chosen = {k: v for k, v in vars(options).items() if k in names and v is not None}
     config = Config(**chosen)
-    folder = _writable(options.output_dir)
+    folder = _writable(options.output_dir, "--output-dir", *FILES)
     with _progress(options.quiet) as show:
         results = compare(config, show)
     if not options.quiet:
@@ -186,23 +230,23 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def _writable(folder: Path) -> Path:
+def _writable(folder: Path, option: str, *names: str) -> Path:
     """Make the folder now: nobody wants to learn after the training that it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(
-            f"--output-dir {folder} cannot be made ({error.strerror}): name a folder of yours."
+            f"{option} {folder} cannot be made ({error.strerror}): name a folder of yours."
         ) from None
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ValueError(
-            f"--output-dir {folder} takes no files ({error.strerror}): name a folder of yours."
+            f"{option} {folder} takes no files ({error.strerror}): name a folder of yours."
         ) from None
-    for name in FILES:
+    for name in names:
         if (folder / name).is_dir():
-            raise ValueError(f"--output-dir {folder} holds a folder {name}: move it away.")
+            raise ValueError(f"{option} {folder} holds a folder {name}: move it away.")
     return folder
 
 

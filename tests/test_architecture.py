@@ -26,9 +26,10 @@ MAY_IMPORT = {
     "estimators": WORK | {"callbacks", "energy"},
     "reference": WORK | {"estimators"},
     "compare": WORK | {"data", "energy", "estimators", "reference"},
-    "cli": WORK | {"data", "energy", "estimators", "reference", "compare"},
+    "certificate": WORK | {"data", "reference"},
+    "cli": WORK | {"data", "energy", "estimators", "reference", "compare", "certificate"},
     "__main__": {"cli"},
-    "__init__": {"estimators"},
+    "__init__": {"estimators", "certificate"},
 }
 # Libraries that cost time or may be missing, and the rooms that may nevertheless import them first.
 LATE = {

@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from fastmlp import MLPClassifier
-from fastmlp.backends import backend_status
-from fastmlp.callbacks import Callback, CSVLog, EpochView
+from fastmlp.backends import backend_status, get_backend
+from fastmlp.callbacks import Callback, CSVLog, EpochView, TrainingDoctor
 from fastmlp.data import load_digits
 from fastmlp.training import Trainer
 
@@ -105,6 +105,20 @@ def test_rows_are_those_learnt_from() -> None:
     assert len(set(numbers)) == 270
     assert max(numbers) > 270  # a part of the rows, not the first of them
     assert Y[numbers].tolist() == all_y.argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("name", ["jax", "torch"])
+def test_rows_of_a_device_come_to_the_host(name: str) -> None:
+    status = backend_status(name)
+    if not status.available:
+        pytest.skip(status.reason)
+    place, seen = get_backend(name).to_device, list[Any]()
+    recorder = Recorder(1, lambda view: seen.extend(view.rows(5)))
+    model = MLPClassifier((9,), max_iter=2, early_stopping=True, monitor="f1_macro", random_state=0)
+    on_host = clone(model).set_params(backend=name).fit(X, Y)
+    model.set_callbacks(recorder, TrainingDoctor()).fit(place(X, "float64"), place(Y, "int32"))
+    assert all(isinstance(array, np.ndarray) for array in seen)
+    assert model.validation_scores_ == on_host.validation_scores_
 
 
 def test_training_is_the_same_with_callbacks_and_without() -> None:

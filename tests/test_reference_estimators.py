@@ -52,3 +52,19 @@ def test_early_stopping_and_dropout_are_ours() -> None:
     theirs = reference.MLPClassifier((20, 10), **choices).fit(X, Y)
     np.testing.assert_allclose(theirs.predict_proba(X), ours.predict_proba(X), rtol=1e-8)
     assert theirs.validation_scores_ == ours.validation_scores_
+
+
+def test_an_array_of_a_device_goes_to_keras_through_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch = pytest.importorskip("torch")
+
+    def refused(*_: Any) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    monkeypatch.setattr(torch.Tensor, "__array__", refused)  # as a GPU would
+    device_X = torch.asarray(X, dtype=torch.float32)
+    model = reference.MLPClassifier(max_iter=1, random_state=0).fit(device_X, Y)
+    labels = model.predict(device_X)
+    assert isinstance(labels, torch.Tensor)
+    np.testing.assert_array_equal(labels.numpy(), model.predict(X.astype("float32")))

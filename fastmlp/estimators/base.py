@@ -22,11 +22,13 @@ from fastmlp.estimators.fitted import TAKEN, Fitted
 from fastmlp.estimators.hooks import HasCallbacks, Hooks, with_callbacks
 from fastmlp.estimators.learning_rate import planned
 from fastmlp.estimators.monitor import judge_of, scorer_of
+from fastmlp.estimators.on_device import check_finite, rows_of, stand_in
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Samples, advise, run_epochs, run_lbfgs
 from fastmlp.estimators.validation import Given, Validation, split_off
 from fastmlp.training import Trainer, draw_params
 from fastmlp.training.notices import warn
+from fastmlp.training.placed import dtype_name
 
 
 class BaseMLP(HasCallbacks, Fitted, Exchange):
@@ -70,6 +72,8 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         ----------
         X : (n_samples, n_features) array or sparse matrix
             uint8 stays uint8 until a batch needs it, at face value; a sparse matrix is filled up.
+            An array of the backend's library on its device stays there, and answers are of its
+            kind; y and sample_weight pass through the host once.
         y : (n_samples,) or (n_samples, n_outputs) array
         sample_weight : (n_samples,) array, optional
             What each sample counts in the mean of its batch (eq. 24).
@@ -121,15 +125,18 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
             self._check_monitor(has_validation=X_val is not None)
             first = not (resume and hasattr(self, "coefs_"))
             backend, given_X = self._backend(X), X
-            X, y_raw = self._check_data(X, y, reset=first)
+            X, y_raw = self._check_data(X, y, backend, reset=first)
             y = self._encode(y_raw, first and learn_classes is None)
             if not first and not incremental:
                 self._check_warm_start(y_raw)
             given, weights = _given(given_X, y_raw, sample_weight), sample_weight
             if weights is not None:
-                weights = _check_sample_weight(as_host(weights, "sample_weight"), X)
+                rows = stand_in(X) if self._stays(X, backend) else X
+                weights = _check_sample_weight(as_host(weights, "sample_weight"), rows)
             weights = self._weighted(weights, y_raw, incremental)
-            validation = None if X_val is None else self._check_validation(X_val, y_val)
+            validation = None
+            if X_val is not None:
+                validation = self._check_validation(X_val, y_val, backend)
             samples = Samples(
                 X, y, weights, np.arange(X.shape[0], dtype=np.int32), given, validation
             )
@@ -145,7 +152,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
     def _run(self, backend: Backend, samples: Samples, first: bool, incremental: bool) -> None:
         rng = check_random_state(self.random_state)
         X, y = samples.X, samples.y
-        dtype = self.dtype or ("float32" if X.dtype == np.float32 else "float64")
+        dtype = self.dtype or ("float32" if dtype_name(X) == "float32" else "float64")
         sizes = (X.shape[1], *self._hidden(), y.shape[1])
         stops_early = self._stops_early()
         if first:
@@ -157,7 +164,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
             rate = None if keeps else self._rate()
             course = self._course.resumed(rate, stops_early, repr(self.monitor))
         if stops_early and samples.validation is None:
-            samples = self._split(samples, rng)
+            samples = self._split(samples, rng, backend)
         course.n_samples = samples.rows.size
         has_callbacks = self._has_callbacks and not incremental
         # of a generator of the caller's no order is drawn in vain; validation and callbacks are
@@ -224,28 +231,40 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
                 f"{ignored}, or give X_val and y_val to fit."
             )
 
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        X, y = validate_data(
-            self, features(X), as_host(y, "y"), reset=reset, multi_output=True, **TAKEN
+    def _check_data(
+        self, X: Any, y: Any, backend: Backend, reset: bool
+    ) -> tuple[Any, NDArray[Any]]:
+        """X as it lies on the device, or else on the host, and y on the host."""
+        stays = self._stays(X, backend)
+        found, y = validate_data(
+            self,
+            stand_in(X) if stays else features(X),
+            as_host(y, "y"),
+            reset=reset,
+            multi_output=True,
+            ensure_all_finite=not stays,
+            **TAKEN,
         )
-        return filled(X), y
+        if stays:
+            check_finite(X, backend)
+        return X if stays else filled(found), y
 
-    def _check_validation(self, X_val: Any, y_val: Any) -> Validation:
+    def _check_validation(self, X_val: Any, y_val: Any, backend: Backend) -> Validation:
         try:
-            X, y = self._check_data(X_val, y_val, reset=False)
-            return Validation(
-                X, self._encode(y, reset=False), None, partial(_given, X_val, y, None)
-            )
+            X, y = self._check_data(X_val, y_val, backend, reset=False)
+            given = partial(_given, X_val, y, None)
+            return Validation(X, self._encode(y, reset=False), None, given)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
 
-    def _split(self, samples: Samples, rng: np.random.RandomState) -> Samples:
+    def _split(self, samples: Samples, rng: np.random.RandomState, backend: Backend) -> Samples:
         """Take a part of the rows for validation."""
         X, y, weights, rows, given, _ = samples
         labels = y.astype(bool) if is_classifier(self) and y.shape[1] == 1 else None
         rows, others = split_off(rows, self.validation_fraction, labels, rng)
         weights = None if weights is None else weights[others]
-        validation = Validation(X[others], y[others], weights, partial(given.of, others))
+        given_of_others = partial(given.of, others)
+        validation = Validation(rows_of(X, others, backend), y[others], weights, given_of_others)
         return samples._replace(rows=rows, validation=validation)
 
     def __sklearn_tags__(self) -> Any:

@@ -24,6 +24,7 @@ from fastmlp.backends import Backend
 from fastmlp.core import smooth_labels
 from fastmlp.estimators.arrays import as_host, in_kind
 from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.on_device import answers
 from fastmlp.estimators.parameters import CONSTRAINTS, DESCRIPTION
 from fastmlp.estimators.solvers import takes_parts
 
@@ -196,6 +197,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         -------
         self
         """
+        y = as_host(y, "y")
 
         def learn_classes() -> None:
             if _check_partial_fit_first_call(self, classes):
@@ -216,20 +218,44 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         return "softmax" if self._loss_name() == "softmax_cross_entropy" else "logistic"
 
     def predict(self, X: Any) -> Any:
-        """Labels (n_samples,) of the rows of X, or label indicators (n_samples, n_outputs)."""
-        return in_kind(self._labels_of(self._outputs(X)), X)
+        """Labels (n_samples,) of the rows of X, or label indicators (n_samples, n_outputs).
+
+        They are of the library of X and on its device; labels that are no numbers are NumPy's.
+        """
+        p = self._outputs(X)
+        if isinstance(p, np.ndarray):
+            return in_kind(self._labels_of(p), X)
+        backend = self._trainer.backend
+        if self._labels.y_type_.startswith("multilabel"):
+            return answers(backend).indicators(p, backend.to_device(np.arange(2), "int64"))
+        n = self.classes_.size
+        places = np.resize(np.arange(n, dtype=np.int32), max(n, 2))  # one class has an output, too
+        if np.issubdtype(self.classes_.dtype, np.number):
+            values = backend.to_device(self.classes_[places], self.classes_.dtype.name)
+            return answers(backend).labels(p, values)
+        chosen = answers(backend).labels(p, backend.to_device(places, "int32"))
+        return self.classes_[backend.to_host(chosen)]
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
         p = self._outputs(X)
-        if p.shape[1] == 1:
-            p = np.concatenate([1.0 - p, p], axis=1)
-        return in_kind(p, X)
+        if not isinstance(p, np.ndarray):
+            return answers(self._trainer.backend).proba(p)
+        return in_kind(_of_all_classes(p), X)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Logarithms of `predict_proba`."""
+        p = self._outputs(X)
+        if not isinstance(p, np.ndarray):
+            return answers(self._trainer.backend).log_proba(p)
         with np.errstate(divide="ignore"):
-            return in_kind(np.log(self.predict_proba(as_host(X))), X)
+            return in_kind(np.log(_of_all_classes(p)), X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of `predict`: the labels, and nothing else, are compared on the host."""
+        labels = as_host(y, "y"), as_host(self.predict(X))
+        weights = as_host(sample_weight, "sample_weight")
+        return float(accuracy_score(*labels, sample_weight=weights))
 
     def _labels_of(self, p: NDArray[Any]) -> NDArray[Any]:
         labels: NDArray[Any] = self._labels.inverse_transform(p[:, 0] if p.shape[1] == 1 else p)
@@ -240,3 +266,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _of_all_classes(p: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([1.0 - p, p], axis=1) if p.shape[1] == 1 else p

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp.backends import Backend
 from fastmlp.core import ACTIVATIONS, Layer, Optimizer, Params, Recipe
 from fastmlp.estimators.arrays import features, filled
 from fastmlp.estimators.course import Course
+from fastmlp.estimators.on_device import check_finite, is_finite, lies_on, stand_in
 from fastmlp.estimators.settings import Settings
 from fastmlp.training import Trainer, TrainerLike
 
@@ -26,23 +27,41 @@ TAKEN: dict[str, Any] = {
 class Fitted(Settings):
     """What an estimator has after training."""
 
-    def _outputs(self, X: Any) -> NDArray[Any]:
-        """Outputs of the network (n, n_outputs) on the host."""
+    _on_device: ClassVar[bool] = True  # X that lies where the network does stays there
+    _trainer: Any  # a `TrainerLike`; with X on the device, a `Trainer`
+
+    def _outputs(self, X: Any) -> Any:
+        """Outputs (n, n_outputs): on the device of an X that lies with the network, or the host's.
+
+        The host's are NumPy's.
+        """
         check_is_fitted(self, "coefs_")
-        X = filled(validate_data(self, features(X), reset=False, **TAKEN))
         if not hasattr(self, "_trainer"):  # after unpickling
             params = tuple(map(Layer, self.coefs_, self.intercepts_))
             recipe, dtype = self._trained_recipe(), self.coefs_[0].dtype.name
-            trainer = self._trainer_of(self._backend(None), recipe, params, 1, dtype, False)
+            trainer = self._trainer_of(self._backend(X), recipe, params, 1, dtype, False)
             self._give_moments(trainer)
             self._trainer = trainer
-        outputs: NDArray[Any] = self._trainer.predict(X)
-        if not np.isfinite(outputs).all():
+        backend = getattr(self._trainer, "backend", None)
+        if backend and self._stays(X, backend):
+            validate_data(self, stand_in(X), reset=False, ensure_all_finite=False, **TAKEN)
+            check_finite(X, backend)
+            outputs = self._trainer.answer(X)
+            finite = is_finite(outputs, backend)
+        else:
+            outputs = self._trainer.predict(
+                filled(validate_data(self, features(X), reset=False, **TAKEN))
+            )
+            finite = np.isfinite(outputs).all()
+        if not finite:
             raise ValueError(
                 "the outputs are not finite: X, or the weights of a training that diverged, are "
                 f"too large for dtype {self.coefs_[0].dtype.name}. Scale X to 0..1 and train again."
             )
         return outputs
+
+    def _stays(self, X: Any, backend: Backend) -> bool:
+        return self._on_device and lies_on(X, backend)
 
     def _trained_recipe(self) -> Recipe:
         """What the network answers by: as it was trained, whatever the parameters say by now."""

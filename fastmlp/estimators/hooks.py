@@ -16,7 +16,9 @@ import numpy as np
 from fastmlp.backends import Backend
 from fastmlp.callbacks.view import EpochView
 from fastmlp.core import Recipe
+from fastmlp.estimators.arrays import as_host
 from fastmlp.estimators.course import Course
+from fastmlp.estimators.on_device import rows_of
 from fastmlp.estimators.solvers import Samples
 from fastmlp.training import TrainerLike
 
@@ -130,7 +132,7 @@ class Hooks:
 
     def epoch_ended(self, goes_on: bool) -> bool:
         """Tell of an epoch; return whether a callback wants it to be the last one."""
-        model, (X, y, _, rows, *_) = self.model, self.samples
+        model, backend, (X, y, _, rows, *_) = self.model, self.backend, self.samples
         model._epoch_view = EpochView(
             epoch=self.course.history.n_epochs,
             values=MappingProxyType(self.course.history.row()),
@@ -138,10 +140,10 @@ class Hooks:
             n_samples=rows.size,
             settings=self.settings,
             recipe=self.recipe,
-            backend=self.backend,
+            backend=backend,
             dtype=self.dtype,
             _fetch=self.trainer.params,
-            _take=lambda places: (X[rows[places]], y[rows[places]]),
+            _take=lambda places: (as_host(rows_of(X, rows[places], backend)), y[rows[places]]),
         )
         try:
             epoch, self.epoch = self.epoch, None

@@ -13,8 +13,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from fastmlp.backends import Backend
-from fastmlp.estimators.arrays import in_kind
+from fastmlp.estimators.arrays import as_host, in_kind
 from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.on_device import answers
 from fastmlp.estimators.parameters import CONSTRAINTS, DESCRIPTION
 from fastmlp.estimators.solvers import takes_parts
 
@@ -159,4 +160,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
     def predict(self, X: Any) -> Any:
         """Values (n_samples,), or (n_samples, n_outputs) if y had several."""
         outputs = self._outputs(X)
-        return in_kind(outputs[:, 0] if self._single else outputs, X)
+        if isinstance(outputs, np.ndarray):
+            return in_kind(outputs[:, 0] if self._single else outputs, X)
+        return answers(self._trainer.backend).column(outputs) if self._single else outputs
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R2 of `predict`: the values, and nothing else, are compared on the host."""
+        values = as_host(y, "y"), as_host(self.predict(X))
+        return float(r2_score(*values, sample_weight=as_host(sample_weight, "sample_weight")))

@@ -12,6 +12,8 @@ from fastmlp.reference.keras_trainer import KerasTrainer
 class _OnKeras(BaseMLP):
     """Train with Keras where the backend would have trained."""
 
+    _on_device = False
+
     def _loss(self, name: str) -> Loss:
         return LOSSES[name]
 

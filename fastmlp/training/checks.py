@@ -49,17 +49,18 @@ def check_params(params: Params, n_features: int) -> None:
         n_in, giver = n_out, f"n_out of layer {number}"
 
 
-def check_rows(params: Params, X: NDArray[Any]) -> None:
+def check_rows(params: Params, X: Any) -> None:
     """Raise ValueError unless X (n, n_features) has a row, and a column per input of params."""
-    if X.ndim != 2 or X.shape[0] == 0 or X.dtype.kind not in "biuf":
+    kind = getattr(X.dtype, "kind", "f")  # PyTorch's have none
+    if len(X.shape) != 2 or X.shape[0] == 0 or kind not in "biuf":
         raise ValueError(
-            f"X has shape {X.shape} and dtype {X.dtype}, expected (n, n_features) numbers with n "
-            "at least 1."
+            f"X has shape {tuple(X.shape)} and dtype {X.dtype}, expected (n, n_features) numbers "
+            "with n at least 1."
         )
     check_params(params, X.shape[1])
 
 
-def check_targets(params: Params, X: NDArray[Any], y: NDArray[Any]) -> None:
+def check_targets(params: Params, X: Any, y: NDArray[Any]) -> None:
     """Raise ValueError unless y has a row per row of X and a column per output of params."""
     check_rows(params, X)
     expected = X.shape[0], params[-1].W.shape[1]

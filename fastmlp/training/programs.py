@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, cast
 
+import numpy as np
+
 from fastmlp import core
 from fastmlp.backends.record import Backend
 from fastmlp.core.arrays import Array, Namespace
@@ -114,6 +116,13 @@ def programs(backend: Backend, recipe: Recipe) -> Programs:
     hot = backend.jit_hot(epoch) if backend.jit_hot else first
     others = (backend.jit(f) for f in (logits, predict, evaluate, objective, narrow, widen))
     return Programs(first, hot, *others)
+
+
+def place_chance(backend: Backend, params: Params, seed: int) -> core.Chance:
+    """Put what dropout's masks are made of on the device."""
+    word = np.asarray([seed % 2**32], dtype=np.uint32).view(np.int32)
+    units = np.arange(max(layer.W.shape[0] for layer in params))
+    return core.Chance(*(backend.to_device(array, "int32") for array in (word, units)))
 
 
 def _taken(

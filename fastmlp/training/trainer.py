@@ -1,4 +1,4 @@
-"""A network in training on one backend: host data in, epochs run, host data out."""
+"""A network in training on one backend: data in, epochs run, numbers out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.backends.record import HOT_STEPS, Backend
-from fastmlp.core.dropout import Chance
+from fastmlp.core.arrays import Array
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.training.checks import (
@@ -26,7 +26,7 @@ from fastmlp.training.checks import (
 from fastmlp.training.columns import Columns, keeps_unused, live_columns, moves_others
 from fastmlp.training.memory import tells_of_memory
 from fastmlp.training.predictor import Predictor
-from fastmlp.training.programs import Data, programs
+from fastmlp.training.programs import Data, place_chance, programs
 from fastmlp.training.protocol import DivergenceError, Epoch, OnEpoch, diverged
 
 
@@ -108,7 +108,7 @@ class Trainer(Predictor):
 
     def run(
         self,
-        X: NDArray[Any],
+        X: NDArray[Any] | Array,
         y: NDArray[Any],
         orders: Iterable[NDArray[np.int32]],
         on_epoch: OnEpoch | None = None,
@@ -121,7 +121,8 @@ class Trainer(Predictor):
         Parameters
         ----------
         X : (n, n_features) array
-            uint8 stays uint8 on the device; anything else becomes dtype.
+            Of NumPy, or of the backend on its own device, where it is used as it lies there. uint8
+            stays uint8 on the device; anything else becomes dtype.
         y : (n, n_outputs) array
         orders : iterable of (n,) int arrays
             Row numbers of each epoch, cut into batches as they come.
@@ -146,7 +147,7 @@ class Trainer(Predictor):
     @tells_of_memory
     def place(
         self,
-        X: NDArray[Any],
+        X: NDArray[Any] | Array,
         y: NDArray[Any],
         weights: NDArray[Any] | None = None,
         *,
@@ -155,8 +156,10 @@ class Trainer(Predictor):
         """Bring the data of a training to the device, for `train`; ``whole``: all columns."""
         check_targets(self.carry.params, X, y)
         check_weights(weights, X.shape[0])
-        block = 0 if whole else self.backend.column_block
-        used = live_columns(X, block) if block and keeps_unused(self.recipe) else None
+        used = None
+        if isinstance(X, np.ndarray) and not whole and keeps_unused(self.recipe):
+            block = self.backend.column_block
+            used = live_columns(X, block) if block else None
         if self._moves_unused(used):
             used = None
         data = self._place(X if used is None else X[:, used.kept])
@@ -164,14 +167,8 @@ class Trainer(Predictor):
         if weights is not None:
             rest["weights"] = to_device(weights.reshape(-1, 1), self.dtype)
         if any(self.recipe.dropout):
-            rest["chance"] = self._chance()
+            rest["chance"] = place_chance(self.backend, self.carry.params, self.seed)
         return Placed(Data(data, to_device(y, self.dtype), **rest), X.shape[0], used, weights)
-
-    def _chance(self) -> Chance:
-        """Put what dropout's masks are made of on the device."""
-        seed = np.asarray([self.seed % 2**32], dtype=np.uint32).view(np.int32)
-        units = np.arange(max(layer.W.shape[0] for layer in self.carry.params))
-        return Chance(*(self.backend.to_device(array, "int32") for array in (seed, units)))
 
     @tells_of_memory
     def train(
