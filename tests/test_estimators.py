@@ -145,11 +145,12 @@ def test_bytes_are_taken_at_face_value() -> None:
 def test_history_holds_training_and_validation() -> None:
     model = MLPClassifier(max_iter=4, random_state=0)
     model.fit(X[:300], Y[:300], X_val=X[300:], y_val=Y[300:])
-    assert set(model.history_) == {"loss", "accuracy", "val_loss", "val_accuracy", "epoch_s"}
+    names = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_s"}
+    assert set(model.history_) == names
     assert {len(values) for values in model.history_.values()} == {4}
     assert model.history_["val_accuracy"][-1] == pytest.approx(model.score(X[300:], Y[300:]))
     regressor = MLPRegressor(max_iter=4).fit(X, Y, X_val=X, y_val=Y)
-    assert set(regressor.history_) == {"loss", "val_loss", "epoch_s"}
+    assert set(regressor.history_) == {"loss", "val_loss", "learning_rate", "epoch_s"}
 
 
 @ignore_convergence

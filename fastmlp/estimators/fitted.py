@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -124,11 +126,19 @@ class Fitted(Settings):
         self.n_outputs_ = self.intercepts_[-1].shape[0]
         self._made_of, self._course = made_of, course
 
+    def _as_of(self, trainer: TrainerLike, course: Course) -> Any:
+        """Return an estimator as if training had ended with the epoch that trainer is at."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view._keep(trainer, replace(course, rate=copy(course.rate), best=None))
+        return view
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the trainer out: it holds arrays of a device, and the weights are in coefs_."""
         state: dict[str, Any] = dict(super().__getstate__())
         state["_optimizer_state"] = self._moments()
-        state.pop("_trainer", None)
+        for name in ("_trainer", "_epoch_view"):
+            state.pop(name, None)
         return state
 
 
