@@ -370,6 +370,32 @@ def test_bad_use() -> None:
             MLPClassifier(backend="cupy").fit(X, Y)
 
 
+@ignore_convergence
+def test_sparse_indicators_are_taken_as_dense_ones() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    indicators = TARGETS["multilabel"]
+    dense = MLPClassifier(max_iter=3, random_state=0).fit(X, indicators)
+    filled = MLPClassifier(max_iter=3, random_state=0).fit(X, sparse.csr_matrix(indicators))
+    np.testing.assert_array_equal(filled.predict(X), dense.predict(X))
+
+
+@pytest.mark.parametrize("weight", [1e38, 1e-45])
+def test_weights_whose_sum_the_dtype_cannot_hold_are_refused(weight: float) -> None:
+    model = MLPClassifier(dtype="float32")
+    with pytest.raises(ValueError, match=r"weights sum to .*, which float32 cannot hold"):
+        model.fit(X, Y, sample_weight=np.full(len(X), weight))
+
+
+@ignore_convergence
+def test_bfloat16_of_a_device_is_learnt_from() -> None:
+    numpy = pytest.importorskip("jax.numpy")
+    values = numpy.asarray(X, dtype=numpy.bfloat16)
+    model = MLPClassifier(max_iter=3, random_state=0, alpha=0.1).fit(values, Y)
+    same = MLPClassifier(max_iter=3, random_state=0, alpha=0.1)
+    same.fit(np.asarray(values.astype("float32"), dtype=np.float64), Y)
+    np.testing.assert_allclose(model.coefs_[0], same.coefs_[0], rtol=1e-6, atol=1e-9)
+
+
 CONTRACT = [
     pytest.param(
         estimator,

@@ -239,7 +239,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         found, y = validate_data(
             self,
             stand_in(X) if stays else features(X),
-            as_host(y, "y"),
+            filled(as_host(y, "y")),
             reset=reset,
             multi_output=True,
             ensure_all_finite=not stays,
