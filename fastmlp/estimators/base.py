@@ -22,7 +22,7 @@ from fastmlp.estimators.fitted import TAKEN, Fitted
 from fastmlp.estimators.hooks import HasCallbacks, Hooks, with_callbacks
 from fastmlp.estimators.learning_rate import planned
 from fastmlp.estimators.monitor import judge_of, scorer_of
-from fastmlp.estimators.on_device import check_finite, rows_of, stand_in
+from fastmlp.estimators.on_device import check_finite, home, rows_of, stand_in
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Samples, advise, run_epochs, run_lbfgs
 from fastmlp.estimators.validation import Given, Validation, split_off
@@ -141,6 +141,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
                 X, y, weights, np.arange(X.shape[0], dtype=np.int32), given, validation
             )
             self._run(backend, samples, first, incremental)
+            self._home = home(given_X)
         except BaseException:
             if self.__dict__.get("coefs_") is before.get("coefs_"):
                 self.__dict__.clear()
@@ -268,9 +269,10 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         return samples._replace(rows=rows, validation=validation)
 
     def __sklearn_tags__(self) -> Any:
-        """Add that X may be sparse."""
+        """Add that X may be sparse, or lie on a device."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         return tags
 
 

@@ -222,7 +222,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
 
         They are of the library of X and on its device; labels that are no numbers are NumPy's.
         """
-        p = self._outputs(X)
+        p = self._outputs(X, "predict")
         if isinstance(p, np.ndarray):
             return in_kind(self._labels_of(p), X)
         backend = self._trainer.backend
@@ -238,14 +238,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
-        p = self._outputs(X)
+        p = self._outputs(X, "predict_proba")
         if not isinstance(p, np.ndarray):
             return answers(self._trainer.backend).proba(p)
         return in_kind(_of_all_classes(p), X)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Logarithms of `predict_proba`."""
-        p = self._outputs(X)
+        p = self._outputs(X, "predict_log_proba")
         if not isinstance(p, np.ndarray):
             return answers(self._trainer.backend).log_proba(p)
         with np.errstate(divide="ignore"):

@@ -13,7 +13,7 @@ from fastmlp.backends import Backend
 from fastmlp.core import ACTIVATIONS, Layer, Optimizer, Params, Recipe
 from fastmlp.estimators.arrays import features, filled
 from fastmlp.estimators.course import Course
-from fastmlp.estimators.on_device import check_finite, is_finite, lies_on, stand_in
+from fastmlp.estimators.on_device import check_finite, check_same_home, is_finite, lies_on, stand_in
 from fastmlp.estimators.settings import Settings
 from fastmlp.training import Trainer, TrainerLike
 
@@ -30,12 +30,13 @@ class Fitted(Settings):
     _on_device: ClassVar[bool] = True  # X that lies where the network does stays there
     _trainer: Any  # a `TrainerLike`; with X on the device, a `Trainer`
 
-    def _outputs(self, X: Any) -> Any:
+    def _outputs(self, X: Any, method: str) -> Any:
         """Outputs (n, n_outputs): on the device of an X that lies with the network, or the host's.
 
         The host's are NumPy's.
         """
         check_is_fitted(self, "coefs_")
+        check_same_home(self, X, method)
         if not hasattr(self, "_trainer"):  # after unpickling
             params = tuple(map(Layer, self.coefs_, self.intercepts_))
             recipe, dtype = self._trained_recipe(), self.coefs_[0].dtype.name

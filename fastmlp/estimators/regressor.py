@@ -159,7 +159,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
 
     def predict(self, X: Any) -> Any:
         """Values (n_samples,), or (n_samples, n_outputs) if y had several."""
-        outputs = self._outputs(X)
+        outputs = self._outputs(X, "predict")
         if isinstance(outputs, np.ndarray):
             return in_kind(outputs[:, 0] if self._single else outputs, X)
         return answers(self._trainer.backend).column(outputs) if self._single else outputs
