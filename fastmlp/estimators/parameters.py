@@ -40,6 +40,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
         Interval(Integral, 1, None, closed="left"),
         Options(Real, {np.inf}),
     ],
+    "monitor": [str, callable, None],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "init": [StrOptions({"auto", *INITS})],
     "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
@@ -101,6 +102,10 @@ DESCRIPTION = """
         Of adam and adamw (eq. 21); beta_2 and epsilon also of rmsprop, as rho and epsilon (eq. 40).
     n_iter_no_change : int or inf, default=10
         See tol.
+    monitor : str, callable or None, default=None
+        Score of the validation samples that early_stopping goes by, the larger the better:
+        accuracy or R2; "loss": minus their loss; one of `sklearn.metrics.get_scorer_names`, or
+        scorer(estimator, X, y).
     max_fun : int, default=15000
         Evaluations of the loss at most, of lbfgs.
     init : str, default="auto"
@@ -113,7 +118,7 @@ DESCRIPTION = """
     input_dropout : float, default=0.0
         The same for the features.
     l1 : float, default=0.0
-        L1 penalty l1 / n sum |W| (eq. 36).
+        L1 penalty: l1 / n times the sum of all absolute weights (eq. 36).
     weight_decay : float, default=0.01
         Of adamw: the part of the weights that is taken off per step, times the learning rate
         (eq. 39). alpha, the L2 penalty, comes on top of it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.parameters import CONSTRAINTS, SCHEDULES
 from fastmlp.training import Trainer, TrainerLike
+from fastmlp.training.notices import warn
 
 
 class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -137,10 +137,9 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if self.batch_size == "auto":
             return min(200, n)
         if int(self.batch_size) > n:
-            warnings.warn(
+            warn(
                 f"batch_size={self.batch_size} is more than the {n} samples: all of them make one "
-                "batch.",
-                stacklevel=5,
+                "batch."
             )
         return min(int(self.batch_size), n)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,11 +12,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.core import tree_map
 from fastmlp.estimators.course import Course
-from fastmlp.estimators.validation import Validation
+from fastmlp.estimators.monitor import Judge
+from fastmlp.estimators.validation import Given, Validation
 from fastmlp.training import DivergenceError, Epoch, Trainer, TrainerLike
 from fastmlp.training.lbfgs import minimize
+from fastmlp.training.notices import warn
 
-Show = Callable[[dict[str, float]], None]
+# Hears of an epoch, and whether there may be another; a true answer ends the training.
+Hear = Callable[[bool], bool]
 
 
 class Samples(NamedTuple):
@@ -26,6 +29,7 @@ class Samples(NamedTuple):
     y: NDArray[Any]  # targets (n, n_outputs)
     weights: NDArray[Any] | None
     rows: NDArray[np.int32]  # of X, to be learnt from
+    given: Given  # the same rows and others, before they became numbers
     validation: Validation | None
 
 
@@ -36,27 +40,39 @@ def run_epochs(
     course: Course,
     rng: np.random.RandomState,
     epochs: int,
-    show: Show,
+    factor: Callable[[int], float],
+    judge: Judge | None,
+    hear: Hear,
 ) -> None:
-    """Train by "sgd" or "adam" until the loss, or the validation score, has settled."""
-    n, validation = samples.rows.size, samples.validation
+    """Train epoch by epoch until the loss, or the validation score, has settled.
+
+    ``factor`` tells what a schedule makes of the rate of the first step of an epoch.
+    """
+    n = samples.rows.size
+    rates: deque[float] = deque()  # of the epochs that have begun
+
+    def noted_rates() -> Iterator[float]:
+        for rate in course.rate.epochs(course.t, n):
+            rates.append(rate)
+            yield rate
 
     def on_epoch(epoch: Epoch) -> bool:
         course.t += n
-        _note(course, epoch, trainer, validation)
+        rate = rates.popleft() * factor(epoch.epoch)
+        course.history.begin_row(**epoch.values, learning_rate=rate, epoch_s=epoch.epoch_s)
+        _validate(course, trainer, samples.validation, judge)
         score = -epoch.values["loss"]
-        if validation is not None and model.early_stopping:
-            outputs = trainer.predict(validation.X)
-            score = model._score_of(outputs, validation.y, validation.weights)
+        if course.stops_early:
+            score = course.history["val_score"][-1]
             course.scores.append(score)
         is_best = course.patience.see(score, model.tol)
-        if is_best and model.early_stopping:
+        if is_best and course.stops_early:
             course.best = tree_map(np.array, trainer.params())
-        show(epoch.values)
         if course.patience.stalled > model.n_iter_no_change:
             course.converged = course.rate.stalled()
             course.patience.stalled *= course.converged
-        return course.converged
+        is_enough = hear(not course.converged)
+        return course.converged or is_enough
 
     try:
         trainer.run(
@@ -65,23 +81,30 @@ def run_epochs(
             _orders(samples.rows, rng if model.shuffle else None, epochs),
             on_epoch,
             weights=samples.weights,
-            learning_rates=course.rate.epochs(course.t, n),
+            learning_rates=noted_rates(),
         )
     except DivergenceError as error:
-        if course.best is None:
+        if not course.stops_early or (course.best is None and trainer.epoch == 0):
             raise
-        course.converged = True  # as early stopping goes: there are good weights
-        text = str(error).replace(f"weights of epoch {trainer.epoch}", "best weights before")
-        warnings.warn(text, ConvergenceWarning, stacklevel=5)
+        # as early stopping goes: there are weights to keep, the best ones or, where no epoch had a
+        # finite score, those of the last
+        course.converged = course.diverged = True
+        text = str(error)
+        if course.best is not None:
+            text = text.replace(f"weights of epoch {trainer.epoch}", "best weights before")
+        warn(text, ConvergenceWarning)
 
 
-def _note(
-    course: Course, epoch: Epoch, trainer: TrainerLike, validation: Validation | None
+def _validate(
+    course: Course, trainer: TrainerLike, validation: Validation | None, judge: Judge | None
 ) -> None:
-    """Write an epoch into the history."""
-    found = trainer.evaluate(validation.X, validation.y) if validation else {}
-    course.note(**epoch.values, epoch_s=epoch.epoch_s)
-    course.note(**{f"val_{name}": value for name, value in found.items()})
+    """Write what validation finds into the row of the epoch, which is there by now."""
+    if validation is None:
+        return
+    found = trainer.evaluate(validation.X, validation.y)
+    course.history.add(**{f"val_{name}": value for name, value in found.items()})
+    if judge is not None:
+        course.history.add(val_score=judge(found))
 
 
 def _orders(
@@ -98,15 +121,24 @@ def _orders(
 
 
 def run_lbfgs(
-    model: Any, trainer: TrainerLike, samples: Samples, course: Course, show: Show
+    model: Any,
+    trainer: TrainerLike,
+    samples: Samples,
+    course: Course,
+    judge: Judge | None,
+    hear: Hear,
 ) -> None:
     """Let SciPy train, on all samples at once."""
     if not isinstance(trainer, Trainer):
         raise ValueError(f"solver='lbfgs' does not train on {trainer.name}: take 'adam' or 'sgd'.")
+    is_enough = False
 
-    def on_iteration(epoch: Epoch) -> None:
-        _note(course, epoch, trainer, samples.validation)
-        show(epoch.values)
+    def on_iteration(epoch: Epoch) -> bool:
+        nonlocal is_enough
+        course.history.begin_row(**epoch.values, epoch_s=epoch.epoch_s)
+        _validate(course, trainer, samples.validation, judge)
+        is_enough = hear(True)
+        return is_enough
 
     ended = minimize(
         trainer,
@@ -120,20 +152,21 @@ def run_lbfgs(
     )
     course.converged = ended.converged
     if not ended.n_iter:
-        course.note(loss=ended.loss, epoch_s=0.0)
-    if not ended.converged:
-        warnings.warn(
+        course.history.begin_row(loss=ended.loss, epoch_s=0.0)
+    if not ended.converged and not is_enough:
+        warn(
             f"lbfgs ended after {ended.n_iter} iterations before the loss settled "
             f"({ended.reason}; it is {ended.loss:.4g}): raise max_iter={model.max_iter} or "
             f"max_fun={model.max_fun}, or scale X.",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 
 def advise(model: Any, course: Course) -> None:
     """Warn of epochs that went wrong or ended early; tol=0 asks for all of them."""
     losses = course.history["loss"][-course.n_iter :]
+    if course.diverged:
+        return  # has been said
     if len(losses) > 1 and losses[-1] > losses[0]:
         advice = (
             f"The loss rose from {losses[0]:.4g} to {losses[-1]:.4g}: "
@@ -147,7 +180,7 @@ def advise(model: Any, course: Course) -> None:
         )
     else:
         return
-    warnings.warn(advice, ConvergenceWarning, stacklevel=5)
+    warn(advice, ConvergenceWarning)
 
 
 def takes_parts(model: Any) -> bool:

@@ -124,7 +124,7 @@ class KerasTrainer:
             exception.
         """
         check_targets(self.params(), X, y)
-        check_weights(weights, X.shape[0])
+        check_weights(weights, X.shape[0], self.dtype)
         rates = iter(repeat(None) if learning_rates is None else learning_rates)
         waiting = same_sizes(orders, X.shape[0], weights, self.batch_size)
         order, started = next(waiting, None), 0.0

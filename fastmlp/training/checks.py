@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from fastmlp.core.network import Params
 from fastmlp.core.step import Recipe
+from fastmlp.training.placed import dtype_name
+
+DIGITS = "0123456789"
+NUMBERS = ("bool", "int", "uint", "float", "bfloat")  # dtypes without their bits
 
 
 def check_settings(recipe: Recipe, params: Params, batch_size: int, dtype: str) -> None:
@@ -51,8 +55,7 @@ def check_params(params: Params, n_features: int) -> None:
 
 def check_rows(params: Params, X: Any) -> None:
     """Raise ValueError unless X (n, n_features) has a row, and a column per input of params."""
-    kind = getattr(X.dtype, "kind", "f")  # PyTorch's have none
-    if len(X.shape) != 2 or X.shape[0] == 0 or kind not in "biuf":
+    if len(X.shape) != 2 or X.shape[0] == 0 or dtype_name(X).rstrip(DIGITS) not in NUMBERS:
         raise ValueError(
             f"X has shape {tuple(X.shape)} and dtype {X.dtype}, expected (n, n_features) numbers "
             "with n at least 1."
@@ -71,13 +74,19 @@ def check_targets(params: Params, X: Any, y: NDArray[Any]) -> None:
         )
 
 
-def check_weights(weights: NDArray[Any] | None, n: int) -> None:
+def check_weights(weights: NDArray[Any] | None, n: int, dtype: str) -> None:
     """Raise ValueError unless there is a finite weight for each of n rows, or none at all."""
     if weights is None:
         return
     if weights.shape != (n,) or not np.isfinite(weights).all():
         raise ValueError(
             f"weights have shape {weights.shape}, expected ({n},) finite numbers: one for each row."
+        )
+    total, limits = float(np.abs(weights.astype(np.float64)).sum()), np.finfo(dtype)
+    if total != 0.0 and not float(limits.tiny) <= total <= float(limits.max):
+        raise ValueError(
+            f"weights sum to {total:g}, which {dtype} cannot hold: multiply them by a number that "
+            "brings them to the order of 1."
         )
 
 

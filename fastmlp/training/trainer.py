@@ -155,7 +155,7 @@ class Trainer(Predictor):
     ) -> Placed:
         """Bring the data of a training to the device, for `train`; ``whole``: all columns."""
         check_targets(self.carry.params, X, y)
-        check_weights(weights, X.shape[0])
+        check_weights(weights, X.shape[0], self.dtype)
         used = None
         if isinstance(X, np.ndarray) and not whole and keeps_unused(self.recipe):
             block = self.backend.column_block
