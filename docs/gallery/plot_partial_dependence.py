@@ -36,7 +36,7 @@ def network(seed: int, quick: bool) -> Any:
     mlp = MLPRegressor(
         hidden_layer_sizes=(32,),
         activation="tanh",
-        alpha=1.0,  # eq. 17: 331 patients are few
+        alpha=1.0,  # eq. 17: 332 patients are few
         learning_rate="cosine",
         learning_rate_init=0.01,
         max_iter=3 if quick else 100,

@@ -76,7 +76,15 @@ def draw_surface(ax: Axes, model: MLPClassifier, X: Any, y: Any) -> None:
     ax.contourf(x1, x2, p, levels=np.linspace(0, 1, 11), cmap=colours, alpha=0.6)
     ax.contour(x1, x2, p, levels=[0.5], colors="black", linewidths=1.5)
     for label, (colour, marker) in enumerate(MARKERS):
-        ax.scatter(X[y == label, 0], X[y == label, 1], c=colour, marker=marker, s=22, edgecolors="white", lw=0.6)
+        ax.scatter(
+            X[y == label, 0],
+            X[y == label, 1],
+            c=colour,
+            marker=marker,
+            s=22,
+            edgecolors="white",
+            lw=0.6,
+        )
     ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 
 
