@@ -164,7 +164,7 @@ class BaseMLP(Fitted):
         samples = samples._replace(y=self._learnt_from(samples.y))
         batch_size, epochs = self._batch_size(samples.rows.size), self.max_iter
         recipe = self._recipe(epochs * math.ceil(samples.rows.size / batch_size), incremental)
-        seed = int(rng.randint(2**31 - 1)) if recipe.dropout else 0
+        seed = int(rng.randint(2**31 - 1)) if recipe.dropout or recipe.augmentation else 0
         trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap, seed)
         if incremental:
             epochs = 1

@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.backends.record import HOT_STEPS, Backend
-from fastmlp.core.dropout import Chance
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
+from fastmlp.training.chance import place_chance, place_grid
 from fastmlp.training.checks import (
     check_batches,
     check_order,
     check_settings,
     check_targets,
     check_weights,
+    plain_augmentation,
 )
 from fastmlp.training.columns import Columns, keeps_unused, live_columns, moves_others
 from fastmlp.training.memory import tells_of_memory
@@ -56,7 +57,7 @@ class Trainer(Predictor):
         Let ``on_epoch`` hear of an epoch when the next one is already under way, on a library that
         computes while Python goes on; if it then ends the training, that one is dropped.
     seed : int
-        Of dropout's masks; counts modulo 2^32.
+        Of dropout's masks and of the ways that images are moved; counts modulo 2^32.
 
     Examples
     --------
@@ -93,6 +94,7 @@ class Trainer(Predictor):
             scale=float(recipe.scale),
             l1=float(recipe.l1),
             dropout=tuple(map(float, recipe.dropout)),
+            augmentation=plain_augmentation(recipe.augmentation),
         )
         self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
         self.learning_rate, self.overlap, self.seed = learning_rate, overlap, int(seed)
@@ -164,14 +166,12 @@ class Trainer(Predictor):
         if weights is not None:
             rest["weights"] = to_device(weights.reshape(-1, 1), self.dtype)
         if any(self.recipe.dropout):
-            rest["chance"] = self._chance()
+            widths = [layer.W.shape[0] for layer in self.carry.params]
+            rest["chance"] = place_chance(self.backend, max(widths), self.seed)
+        if self.recipe.augmentation:
+            augmentation, seed = self.recipe.augmentation, self.seed
+            rest["grid"] = place_grid(self.backend, augmentation, seed, self.dtype)
         return Placed(Data(data, to_device(y, self.dtype), **rest), X.shape[0], used, weights)
-
-    def _chance(self) -> Chance:
-        """Put what dropout's masks are made of on the device."""
-        seed = np.asarray([self.seed % 2**32], dtype=np.uint32).view(np.int32)
-        units = np.arange(max(layer.W.shape[0] for layer in self.carry.params))
-        return Chance(*(self.backend.to_device(array, "int32") for array in (seed, units)))
 
     @tells_of_memory
     def train(
