@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import operator
 import sys
 import warnings
@@ -21,6 +22,7 @@ from fastmlp.core import (
     ACTIVATIONS,
     LOSSES,
     Activation,
+    Augmentation,
     Optimizer,
     Recipe,
     adam,
@@ -58,12 +60,13 @@ def backend_on(cupy: Any, rung: str) -> Backend:
 
 
 def train(backend: Backend, recipe: Recipe, dtype: str, loss: str, n: int = 70) -> list[Any]:
-    X, y = make_problem(loss, n)
+    n_features = math.prod(recipe.augmentation.shape) if recipe.augmentation else 7
+    X, y = make_problem(loss, n, n_features)
     X = X.astype("float32").astype(dtype)
     if recipe.scale != 1.0:
         X = np.abs(40 * X).astype("uint8")
     trainer = make_trainer(
-        recipe, backend=backend, params=draw_params((7, 6, 5, 3), 0), dtype=dtype
+        recipe, backend=backend, params=draw_params((n_features, 6, 5, 3), 0), dtype=dtype
     )
     reports: list[Any] = []
     with warnings.catch_warnings():
@@ -80,6 +83,9 @@ RECIPES = (
     ("squared_error", ("identity", "relu"), adam(), 0.0, 1.0, "float64"),
 )
 # more is put around a step than the lecture has; tanh, as a rounding moves no kink of it
+MOVES = Augmentation(
+    (4, 5), shift_px=1.0, rotation_deg=30.0, scale=0.2, elastic_px=1.0, elastic_points=2
+)
 FURTHER: dict[str, dict[str, Any]] = {
     "dropout": {"dropout": (0.2, 0.5, 0.25)},
     "dropout of one layer": {"dropout": (0.0, 0.0, 0.5), "scale": 1 / 255},
@@ -90,6 +96,9 @@ FURTHER: dict[str, dict[str, Any]] = {
     "cosine": {"optimizer": scheduled(adam(), "cosine", 20, 5)},
     "one_cycle": {"optimizer": scheduled(nesterov(), "one_cycle", 20)},
     "l1": {"l1": 0.2},
+    "shift": {"augmentation": Augmentation((4, 5), shift_px=2.0), "scale": 1 / 255},
+    "all moves": {"augmentation": MOVES},
+    "moves and dropout": {"augmentation": MOVES._replace(shape=(8, 10)), "dropout": (0.2, 0.5, 0)},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import clone
 
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.backends import backend_status
+from fastmlp.core import Augmentation
 from fastmlp.data import load_digits
 
 DIGITS = load_digits()
@@ -30,6 +32,9 @@ BEYOND: dict[str, dict[str, Any]] = {
     "one_cycle": {"learning_rate": "one_cycle", "solver": "sgd", "learning_rate_init": 0.5},
     "warm-up": {"warmup_fraction": 0.5},
     "he_normal": {"init": "he_normal"},
+    "augmentation": {
+        "augmentation": Augmentation((8, 8), shift_px=1, rotation_deg=10, scale=0.1, elastic_px=0.5)
+    },
 }
 
 
@@ -80,6 +85,17 @@ def test_dropout_goes_on_with_other_units_in_partial_fit() -> None:
     assert model.t_ == 21 * len(X)
 
 
+def test_augmentation_is_a_parameter_like_others() -> None:
+    augmentation = Augmentation((8, 8), shift_px=1.0)
+    model = MLPRegressor("squared_error", (8,), augmentation=augmentation, max_iter=3)
+    again = pickle.loads(pickle.dumps(clone(model)))
+    assert again.get_params()["augmentation"] == augmentation
+    again.fit(X, X[:, :2])
+    outputs = again.predict(X)
+    kept = pickle.loads(pickle.dumps(again.set_params(augmentation=None)))
+    np.testing.assert_array_equal(kept.predict(X), outputs)  # images as they are
+
+
 @pytest.mark.parametrize("batch_size", [50, 300])
 def test_max_norm_and_schedule_hold_to_the_end(batch_size: int) -> None:
     model = fitted(max_norm=0.7, learning_rate="cosine", batch_size=batch_size, max_iter=10)
@@ -110,6 +126,12 @@ def test_counts_are_learnt_with_dropout() -> None:
         (
             {"learning_rate": "one_cycle", "warmup_fraction": 0.1},
             r"warmup_fraction=0\.1: .* has a warm-up of its own",
+        ),
+        ({"augmentation": (8, 8)}, r"'augmentation' parameter .* Got \(8, 8\)"),
+        ({"augmentation": Augmentation((4, 4))}, r"augmentation\.shape=\(4, 4\) .* 64 features"),
+        (
+            {"solver": "lbfgs", "augmentation": Augmentation((8, 8))},
+            r"solver='lbfgs' cannot do augmentation: ",
         ),
         (
             {"solver": "lbfgs", "dropout": 0.5, "clip_norm": 1.0, "learning_rate": "cosine"},
