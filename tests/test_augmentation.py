@@ -223,8 +223,8 @@ def test_nothing_jumps_where_a_coordinate_crosses_a_pixel() -> None:
     def shown(down: float, right: float) -> NDArray[Any]:
         n = at[0].shape[1]
         copies = XP.asarray(np.repeat(x, n, axis=0))
-        place = [XP.reshape(a + d, (n, 1)) for a, d in zip(at, (down, right), strict=True)]
-        return np.asarray(interpolated(XP, copies, SHAPE, *place, np.int32))
+        row, column = (XP.reshape(a + d, (n, 1)) for a, d in zip(at, (down, right), strict=True))
+        return np.asarray(interpolated(XP, copies, SHAPE, row, column, np.int32))
 
     here = shown(0.0, 0.0)
     assert (here > 0.0).mean() > 0.5
@@ -251,8 +251,8 @@ def test_numbers_are_uniform_and_independent() -> None:
         chi_square = ((counts - v.size / 64) ** 2).sum() / (v.size / 64)
         assert abs(chi_square - 63) < 5 * np.sqrt(2 * 63)
         assert abs(v.mean()) < 5 / np.sqrt(3 * v.size)
-        for a, b in combinations(range(8), 2):
-            assert abs((v[:, a] * v[:, b]).mean()) < 5 / 3 / np.sqrt(len(v))
+        for i, j in combinations(range(8), 2):
+            assert abs((v[:, i] * v[:, j]).mean()) < 5 / 3 / np.sqrt(len(v))
     for a, b in combinations(found, 2):
         assert abs((a * b).mean()) < 5 / 3 / np.sqrt(a.size)
 

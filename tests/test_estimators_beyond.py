@@ -65,16 +65,20 @@ def test_same_seed_is_the_same_training(name: str) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_seed_decides_what_is_left_out() -> None:
+@pytest.mark.parametrize("name", ["dropout", "augmentation"])
+def test_seed_decides_what_is_drawn_in_each_step(name: str) -> None:
     """The weights are the same at first, as they are drawn before."""
     rng = np.random.RandomState(3)
-    models = [
-        MLPClassifier((16,), dropout=0.5, max_iter=1, random_state=r, shuffle=False).fit(X, Y)
-        for r in (3, rng)
-    ]
+    choices = {**BEYOND[name], "max_iter": 1, "shuffle": False}
+    models = [MLPClassifier((16,), random_state=r, **choices).fit(X, Y) for r in (3, rng)]
     np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
-    other = MLPClassifier((16,), dropout=0.5, max_iter=1, random_state=rng, shuffle=False).fit(X, Y)
+    other = MLPClassifier((16,), random_state=rng, **choices).fit(X, Y)
     assert not np.array_equal(models[0].coefs_[0], other.coefs_[0])
+    plain = [MLPClassifier((16,), random_state=np.random.RandomState(3)) for _ in range(2)]
+    drawn = [np.random.RandomState(3) for _ in plain]
+    for model, generator, asked in zip(plain, drawn, (BEYOND[name], {}), strict=True):
+        model.set_params(random_state=generator, max_iter=1, shuffle=False, **asked).fit(X, Y)
+    assert drawn[0].randint(2**31) != drawn[1].randint(2**31)  # a number was drawn for it
 
 
 def test_dropout_goes_on_with_other_units_in_partial_fit() -> None:

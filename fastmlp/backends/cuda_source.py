@@ -222,9 +222,9 @@ class _Writer:
         """Return an element of the thread's own row, whatever its column."""
         array, columns = node.operands
         place = seen_as(self.nodes, array, self.plan.place_of[root(self.nodes, array)])
-        column = self.value(columns, where)
+        row, column = VARIABLES[where][0], self.value(columns, where)
         down, right = place.strides
-        return self.load(place, f"i * {down}LL + {column} * {right}LL + {place.offset}LL")
+        return self.load(place, f"{row} * {down}LL + {column} * {right}LL + {place.offset}LL")
 
     def add_rows(self, node: Node, name: str, where: str) -> str:
         """Write the sum of a column, in the order of its rows."""
