@@ -73,6 +73,9 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         # rows are checked where they come in; JAX's own way with wrong ones takes time
         return jax.numpy.take(x, indices, axis=axis, mode="clip")
 
+    def take_along_axis(x: Any, indices: Any, /, *, axis: int) -> Any:
+        return jax.numpy.take_along_axis(x, indices, axis=axis, mode="clip")
+
     def scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
         def turned(carry: Any, x: Array) -> tuple[Any, tuple[Array, ...]]:
             carry, y = f(turn(carry), x, shared)
@@ -85,11 +88,12 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         carry, ys = loop(lambda carry, x: f(carry, x, shared), carry, xs)
         return carry, ys
 
+    own = {"take": take, "take_along_axis": take_along_axis}
     return Backend(
         name="jax",
         device="cpu" if place == "cpu:0" else place,
         precision=precision,
-        xp=cast(Namespace, SimpleNamespace(**{**vars(jax.numpy), "take": take})),
+        xp=cast(Namespace, SimpleNamespace(**{**vars(jax.numpy), **own})),
         jit=jit,
         jit_hot=jit_hot if on_cpu else None,
         scan=scan,

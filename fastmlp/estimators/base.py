@@ -180,7 +180,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         batch_size, epochs = self._batch_size(samples.rows.size), self.max_iter
         n_steps = math.ceil(samples.rows.size / batch_size)
         recipe = self._recipe(epochs * n_steps, incremental)
-        seed = int(rng.randint(2**31 - 1)) if recipe.dropout else 0
+        seed = int(rng.randint(2**31 - 1)) if recipe.dropout or recipe.augmentation else 0
         trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap, seed)
         if incremental:
             epochs = 1

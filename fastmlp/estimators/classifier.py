@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import (
 )
 
 from fastmlp.backends import Backend
-from fastmlp.core import smooth_labels
+from fastmlp.core import Augmentation, smooth_labels
 from fastmlp.estimators.arrays import as_host, in_kind
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.on_device import answers
@@ -113,6 +113,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         max_norm: float | None = None,
         clip_norm: float | None = None,
         warmup_fraction: float = 0.0,
+        augmentation: Augmentation | None = None,
         backend: str | Backend | None = None,
         device: str | None = None,
         dtype: str | None = None,

@@ -138,7 +138,7 @@ class Fitted(Settings):
         """Leave the trainer out: it holds arrays of a device, and the weights are in coefs_."""
         state: dict[str, Any] = dict(super().__getstate__())
         state["_optimizer_state"] = self._moments()
-        for name in ("_trainer", "_epoch_view"):
+        for name in ("_trainer", "_home", "_epoch_view"):
             state.pop(name, None)
         return state
 

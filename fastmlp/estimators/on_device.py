@@ -41,11 +41,12 @@ def home(X: Any) -> tuple[str, str] | None:
 def check_same_home(model: Any, X: Any, method: str) -> None:
     """Raise ValueError for an X from elsewhere than at fit, under scikit-learn's dispatch alone.
 
-    Without it, a network that was trained on a GPU answers to hosts, too.
+    Without it, a network that was trained on a GPU answers to hosts, too. One from a file
+    has no home yet.
     """
-    if not get_config()["array_api_dispatch"]:
+    if not get_config()["array_api_dispatch"] or "_home" not in vars(model):
         return
-    learnt, now = model.__dict__.get("_home"), home(X)
+    learnt, now = model._home, home(X)
     if learnt != now:
         raise ValueError(
             f"Inputs passed to {type(model).__name__}.{method}() must use the same namespace and "

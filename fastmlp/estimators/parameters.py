@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp.backends import PRECISIONS, Backend
-from fastmlp.core import ACTIVATIONS
+from fastmlp.core import ACTIVATIONS, Augmentation
 from fastmlp.training.host import INITS
 
 SCHEDULES = ("cosine", "one_cycle")  # of the learning rate, step by step
@@ -50,6 +50,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_norm": [Interval(Real, 0, None, closed="neither"), None],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
+    "augmentation": [Augmentation, None],
     "backend": [str, Backend, None],
     "device": [str, None],
     "dtype": [StrOptions({"float32", "float64"}), None],
@@ -129,6 +130,10 @@ DESCRIPTION = """
     warmup_fraction : float, default=0.0
         The part of all steps in max_iter epochs in which the learning rate rises to its value
         (eq. 41).
+    augmentation : fastmlp.core.Augmentation or None, default=None
+        Rows of X are images: move each of them a little in each step, at random (eq. 45-48). The
+        same seed moves them alike on every backend. Loss and accuracy of an epoch are those of the
+        moved images; outputs and scores see images as they are.
     backend : str, Backend or None, default=None
         "numpy", "jax", "cupy", "torch" or another of `fastmlp.backends.backend_names`. None: an
         array of JAX, CuPy or PyTorch decides by itself; host data takes the environment variable

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from fastmlp.backends import Backend
+from fastmlp.core import Augmentation
 from fastmlp.estimators.arrays import as_host, in_kind
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.on_device import answers
@@ -99,6 +100,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
         max_norm: float | None = None,
         clip_norm: float | None = None,
         warmup_fraction: float = 0.0,
+        augmentation: Augmentation | None = None,
         backend: str | Backend | None = None,
         device: str | None = None,
         dtype: str | None = None,

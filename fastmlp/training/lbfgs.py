@@ -84,14 +84,17 @@ def minimize(
     """
     from scipy import optimize
 
-    if any(trainer.recipe.dropout):
-        raise ValueError(
-            f"recipe.dropout={trainer.recipe.dropout}: L-BFGS needs the same loss for the same "
-            "weights, which dropout does not give. Leave dropout out, or train by epochs."
-        )
+    recipe = trainer.recipe
+    chances = {"dropout": any(recipe.dropout), "augmentation": recipe.augmentation is not None}
+    for name, is_asked in chances.items():
+        if is_asked:
+            raise ValueError(
+                f"recipe.{name}={getattr(recipe, name)}: L-BFGS needs the same loss for the same "
+                f"weights, which {name} does not give. Leave {name} out, or train by epochs."
+            )
     check_batches(weights, np.arange(X.shape[0], dtype=np.int32), X.shape[0])
     backend, data = trainer.backend, trainer.place(X, y, weights, whole=True)
-    program = programs(backend, trainer.recipe).objective
+    program = programs(backend, recipe).objective
     rows = backend.to_device(np.arange(data.n_rows), "int32")
     shapes = [layer.W.shape for layer in trainer.params()]
     first, loss, started = trainer.epoch, np.nan, time.perf_counter()
