@@ -125,6 +125,9 @@ def test_training_curves(draw: Any) -> None:
         curves = [line.get_ydata() for line in ax.lines]
         assert all(len(curve) == 3 and np.isfinite(curve).all() for curve in curves)
         assert len({tuple(curve) for curve in curves}) == len(curves), "two settings, one curve"
+    for learnt, other in zip(axes[::2], axes[1::2], strict=True):
+        pairs = zip(learnt.lines, other.lines, strict=True)
+        assert not any(np.array_equal(a.get_ydata(), b.get_ydata()) for a, b in pairs)
     names = [text.partition(":")[0] for ax in axes[1::2] for text in labels(ax)]
     assert names[:5] == ["sgd", "momentum", "Nesterov", "adam", "adamw"]
     assert names[5:] == ["constant", "cosine", "cosine, warm-up", "one_cycle"]

@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fastmlp import MLPClassifier
 from fastmlp.data import load_digits, load_mnist
@@ -68,6 +69,7 @@ def draw_units(half: Any, images: Any, most: float) -> None:
         ax.set(xticks=[], yticks=[])
     bar = half.colorbar(drawn, ax=axes, location="bottom", shrink=0.8, aspect=40, extend="both")
     bar.set_label("weight of a pixel")
+    bar.locator = MaxNLocator(5)
 
 
 if __name__ == "__main__":
