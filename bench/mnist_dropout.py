@@ -83,8 +83,8 @@ def words(result: dict[str, Any]) -> str:
     settings, machine = result["settings"], result["machine"]
     return (
         f"{result['accuracy']:.2%} of the test images after {settings['max_iter']} epochs and "
-        f"{result['fit_s'] / 60:.1f} minutes ({settings['backend']}, {machine['cores']} cores of a "
-        f"{machine['cpu']}, evaluation included)"
+        f"{result['fit_s'] / 60:.1f} minutes ({settings['backend']}, "
+        f"{machine['cpu']}, {machine['cores']} cores, evaluation included)"
     )
 
 
