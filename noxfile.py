@@ -106,6 +106,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def gallery(session: nox.Session) -> None:
+    """Draw the pictures of docs/gallery: ``nox -s gallery``; FASTMLP_DATA names MNIST's folder."""
+    session.install("-e", ".[report]")
+    session.run("python", "docs/gallery", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks: ``nox -s bench``."""
     session.install("-e", ".[all]", *groups("bench", "test"))

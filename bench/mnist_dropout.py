@@ -1,9 +1,9 @@
 """``python -m bench.mnist_dropout``: a network of 784-800-800-10 with dropout, on MNIST.
 
-The recipe: dropout 0.2 of the pixels and 0.5 of both hidden layers, Adam under a cosine after a short
-warm-up, He's initial weights, float32, no augmentation. All 60,000 training images are learnt from;
-the 10,000 test images are evaluated after each epoch and decide nothing. What is published is the
-accuracy after the last epoch, not the best one.
+The recipe: dropout 0.2 of the pixels and 0.5 of both hidden layers, Adam under a cosine after a
+short warm-up, He's initial weights, float32, no augmentation. All 60,000 training images are learnt
+from; the 10,000 test images are evaluated after each epoch and decide nothing. What is published is
+the accuracy after the last epoch, not the best one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.page.svg import panels, paper, standalone
 from fastmlp import MLPClassifier
 from fastmlp.compare.machine import machine_card
 from fastmlp.data import load_mnist
@@ -45,11 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", default="jax")
     parser.add_argument("--epochs", type=int, default=RECIPE["max_iter"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file, written by a training")
+    parser.add_argument("--draw", type=Path, help="SVG file: draw the curve of --out, do not train")
     options = parser.parse_args(arguments)
+    if options.draw:
+        result = json.loads(options.out.read_text(encoding="utf-8"))
+        options.draw.write_text(curve(result), encoding="utf-8")
+        return 0
     result = run(options.data_dir, options.backend, options.epochs, options.seed)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"accuracy {result['accuracy']:.4f} of the test images after {result['fit_s']:.0f} s")
+    print(words(result))
     return 0
 
 
@@ -70,6 +76,35 @@ def run(data_dir: Path | None, backend: str, epochs: int, seed: int) -> dict[str
         "device": model.device_,
         "machine": machine_card({name: version(name) for name in {"numpy", backend}}),
     }
+
+
+def words(result: dict[str, Any]) -> str:
+    """Say what came out."""
+    settings, machine = result["settings"], result["machine"]
+    return (
+        f"{result['accuracy']:.2%} of the test images after {settings['max_iter']} epochs and "
+        f"{result['fit_s'] / 60:.1f} minutes ({settings['backend']}, "
+        f"{machine['cpu']}, {machine['cores']} cores, evaluation included)"
+    )
+
+
+def curve(result: dict[str, Any]) -> str:
+    """Draw the errors of each epoch."""
+    history = result["history"]
+    epochs = range(1, len(history["accuracy"]) + 1)
+    with paper():
+        figure, (axes,) = panels(1, 3.2, share_y=False)
+        for name, label in (("accuracy", "training, thinned network"), ("val_accuracy", "test")):
+            errors = [100.0 * (1.0 - value) for value in history[name]]
+            axes.plot(epochs, errors, label=label)
+        axes.set_yscale("log")
+        axes.set_yticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
+        axes.minorticks_off()
+        axes.grid(visible=True)
+        axes.set(xlabel="epoch", ylabel="errors (%)", title=words(result))
+        axes.title.set_fontsize("small")
+        axes.legend(frameon=False)
+        return standalone(figure, "MNIST with dropout", words(result))
 
 
 if __name__ == "__main__":

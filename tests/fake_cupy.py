@@ -81,11 +81,20 @@ class FakeCupy(ModuleType):
             "log1p",
             "maximum",
             "minimum",
+            "sin",
             "sqrt",
             "tanh",
             "abs",
         )
-        for name in (*names, "reshape", "take", "zeros_like", "ones_like", *REDUCTIONS):
+        for name in (
+            *names,
+            "reshape",
+            "take",
+            "take_along_axis",
+            "zeros_like",
+            "ones_like",
+            *REDUCTIONS,
+        ):
             setattr(self, name, _function(counts, getattr(np, name)))
         self.finfo = np.finfo
         self.ndarray = FakeArray

@@ -14,11 +14,11 @@ import array_api_strict as xp
 import numpy as np
 import pytest
 
-from fastmlp.backends import Backend, get_backend, python_scan
-from fastmlp.core import Array, Namespace
+from fastmlp.backends import Backend, get_backend
+from fastmlp.backends.standard import standard_backend
+from fastmlp.core import Array
 
 DEVICE = xp.Device("device1")
-HOST = xp.Device("CPU_DEVICE")
 # np.asarray(a) is refused by the fake device itself, these are not.
 HOST_TRIPS = ("__bool__", "__complex__", "__dlpack__", "__float__", "__index__", "__int__")
 
@@ -36,25 +36,14 @@ def read_only_numpy() -> Backend:
 
 def fake_device() -> Backend:
     """array-api-strict, all of it on the fake device."""
-
-    def to_device(host: Any, dtype: str) -> Array:
-        return cast(Array, xp.asarray(np.array(host, dtype=dtype), device=DEVICE))
+    standard = standard_backend(xp.asarray(0.0, device=DEVICE))
+    assert standard is not None
 
     def to_host(array: Any) -> Any:
         assert array.device == DEVICE, "a result is not on the device of the data"
-        return np.array(array.to_device(HOST))
+        return standard.to_host(array)
 
-    namespace = cast(Namespace, xp)
-    return Backend(
-        name="strict",
-        device=str(DEVICE),
-        xp=namespace,
-        jit=np.errstate(over="ignore", invalid="ignore"),  # as the NumPy backend
-        scan=python_scan(namespace),
-        to_device=to_device,
-        to_host=to_host,
-        sync=lambda tree: None,
-    )
+    return replace(standard, name="strict", to_host=to_host)
 
 
 @contextmanager

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "training": {"core", "backends"},
     "data": set[str](),
     "energy": set[str](),
-    "estimators": WORK | {"energy"},
+    "callbacks": WORK,
+    "estimators": WORK | {"callbacks", "energy"},
     "reference": WORK | {"estimators"},
     "compare": WORK | {"data", "energy", "estimators", "reference"},
     "certificate": WORK | {"data", "reference"},
@@ -47,6 +48,7 @@ LATE = {
     "safetensors": set[str](),
     "scipy": set[str](),
     "sklearn": {"estimators", "reference"},
+    "tensorboardX": set[str](),
     "tensorflow": set[str](),
     "torch": set[str](),
 }
@@ -146,7 +148,11 @@ def python(code: str) -> str:
 
 @pytest.mark.parametrize(
     "modules",
-    ["fastmlp", "fastmlp.core, fastmlp.backends, fastmlp.training", "fastmlp.data, fastmlp.energy"],
+    [
+        "fastmlp",
+        "fastmlp.core, fastmlp.backends, fastmlp.training",
+        "fastmlp.data, fastmlp.energy, fastmlp.callbacks",
+    ],
 )
 def test_import_loads_no_library_but_numpy(modules: str) -> None:
     loaded = python(f"import sys, {modules}; print(*{{m.partition('.')[0] for m in sys.modules}})")
@@ -195,7 +201,9 @@ def test_training_works_with_numpy_alone() -> None:
 # --- public names ---
 
 
-@pytest.mark.parametrize("package", ["", ".core", ".backends", ".training", ".data", ".energy"])
+@pytest.mark.parametrize(
+    "package", ["", ".core", ".backends", ".training", ".data", ".energy", ".callbacks"]
+)
 def test_every_public_name_is_there(package: str) -> None:
     module = importlib.import_module(f"fastmlp{package}")
     public: list[str] = module.__all__
@@ -205,7 +213,7 @@ def test_every_public_name_is_there(package: str) -> None:
         assert getattr(module, name) is not None
 
 
-@pytest.mark.parametrize("package", ["core", "backends", "training"])
+@pytest.mark.parametrize("package", ["core", "backends", "training", "callbacks"])
 def test_what_a_room_imports_for_others_is_public(package: str) -> None:
     tree = parse(PACKAGE / package / "__init__.py")
     given = {

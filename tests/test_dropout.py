@@ -13,7 +13,7 @@ from problems import ACTIVATION_NAMES, leaves, make_problem, make_recipe, make_t
 
 from fastmlp import core
 from fastmlp.backends import Backend, get_backend
-from fastmlp.core import Chance, Recipe, adam, dropout
+from fastmlp.core import Chance, Recipe, adam, chance, dropout
 from fastmlp.core.tree import tree_map
 from fastmlp.training import Trainer, draw_params
 
@@ -73,9 +73,9 @@ def test_masks_are_those_of_the_equations(backend: Backend, seed: int) -> None:
 
 def words(seed: int, t: int, layer: int, rows: int, units: int) -> NDArray[np.int32]:
     """Words of a mask, on NumPy."""
-    key = dropout.mix(dropout.mix(dropout.mix(XP.asarray([seed], dtype=np.int32)) + t) + layer)
+    key = chance.mix(chance.mix(chance.mix(XP.asarray([seed], dtype=np.int32)) + t) + layer)
     numbers = [XP.arange(n, dtype=np.int32) for n in (rows, units)]
-    return np.asarray(dropout.words(XP, key, *numbers))
+    return np.asarray(chance.words(XP, key, *numbers))
 
 
 def test_words_are_alike_and_independent() -> None:

@@ -145,11 +145,12 @@ def test_bytes_are_taken_at_face_value() -> None:
 def test_history_holds_training_and_validation() -> None:
     model = MLPClassifier(max_iter=4, random_state=0)
     model.fit(X[:300], Y[:300], X_val=X[300:], y_val=Y[300:])
-    assert set(model.history_) == {"loss", "accuracy", "val_loss", "val_accuracy", "epoch_s"}
+    names = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_s"}
+    assert set(model.history_) == names
     assert {len(values) for values in model.history_.values()} == {4}
     assert model.history_["val_accuracy"][-1] == pytest.approx(model.score(X[300:], Y[300:]))
     regressor = MLPRegressor(max_iter=4).fit(X, Y, X_val=X, y_val=Y)
-    assert set(regressor.history_) == {"loss", "val_loss", "epoch_s"}
+    assert set(regressor.history_) == {"loss", "val_loss", "learning_rate", "epoch_s"}
 
 
 @ignore_convergence
@@ -369,10 +370,44 @@ def test_bad_use() -> None:
             MLPClassifier(backend="cupy").fit(X, Y)
 
 
+@ignore_convergence
+def test_sparse_indicators_are_taken_as_dense_ones() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    indicators = TARGETS["multilabel"]
+    dense = MLPClassifier(max_iter=3, random_state=0).fit(X, indicators)
+    filled = MLPClassifier(max_iter=3, random_state=0).fit(X, sparse.csr_matrix(indicators))
+    np.testing.assert_array_equal(filled.predict(X), dense.predict(X))
+
+
+@pytest.mark.parametrize("weight", [1e38, 1e-45])
+def test_weights_whose_sum_the_dtype_cannot_hold_are_refused(weight: float) -> None:
+    model = MLPClassifier(dtype="float32")
+    with pytest.raises(ValueError, match=r"weights sum to .*, which float32 cannot hold"):
+        model.fit(X, Y, sample_weight=np.full(len(X), weight))
+
+
+@ignore_convergence
+def test_bfloat16_of_a_device_is_learnt_from() -> None:
+    numpy = pytest.importorskip("jax.numpy")
+    values = numpy.asarray(X, dtype=numpy.bfloat16)
+    model = MLPClassifier(max_iter=3, random_state=0, alpha=0.1).fit(values, Y)
+    same = MLPClassifier(max_iter=3, random_state=0, alpha=0.1)
+    same.fit(np.asarray(values.astype("float32"), dtype=np.float64), Y)
+    np.testing.assert_allclose(model.coefs_[0], same.coefs_[0], rtol=1e-6, atol=1e-9)
+
+
 CONTRACT = [
-    pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}")
-    for model in (MLPClassifier(max_iter=50), MLPRegressor(max_iter=50))
-    for estimator, check in estimator_checks_generator(model)
+    pytest.param(
+        estimator,
+        check,
+        id=f"{type(estimator).__name__}-{backend}-{check.func.__name__}",
+        marks=installed(backend).marks,
+    )
+    for kind in (MLPClassifier, MLPRegressor)
+    for backend, dtype in (("numpy", None), ("jax", "float64"))
+    for estimator, check in estimator_checks_generator(
+        kind(max_iter=50, backend=backend, dtype=dtype)
+    )
 ]
 
 

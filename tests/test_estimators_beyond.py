@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import clone
 
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.backends import backend_status
+from fastmlp.core import Augmentation
 from fastmlp.data import load_digits
 
 DIGITS = load_digits()
@@ -30,6 +32,9 @@ BEYOND: dict[str, dict[str, Any]] = {
     "one_cycle": {"learning_rate": "one_cycle", "solver": "sgd", "learning_rate_init": 0.5},
     "warm-up": {"warmup_fraction": 0.5},
     "he_normal": {"init": "he_normal"},
+    "augmentation": {
+        "augmentation": Augmentation((8, 8), shift_px=1, rotation_deg=10, scale=0.1, elastic_px=0.5)
+    },
 }
 
 
@@ -60,16 +65,20 @@ def test_same_seed_is_the_same_training(name: str) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_seed_decides_what_is_left_out() -> None:
+@pytest.mark.parametrize("name", ["dropout", "augmentation"])
+def test_seed_decides_what_is_drawn_in_each_step(name: str) -> None:
     """The weights are the same at first, as they are drawn before."""
     rng = np.random.RandomState(3)
-    models = [
-        MLPClassifier((16,), dropout=0.5, max_iter=1, random_state=r, shuffle=False).fit(X, Y)
-        for r in (3, rng)
-    ]
+    choices = {**BEYOND[name], "max_iter": 1, "shuffle": False}
+    models = [MLPClassifier((16,), random_state=r, **choices).fit(X, Y) for r in (3, rng)]
     np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
-    other = MLPClassifier((16,), dropout=0.5, max_iter=1, random_state=rng, shuffle=False).fit(X, Y)
+    other = MLPClassifier((16,), random_state=rng, **choices).fit(X, Y)
     assert not np.array_equal(models[0].coefs_[0], other.coefs_[0])
+    plain = [MLPClassifier((16,), random_state=np.random.RandomState(3)) for _ in range(2)]
+    drawn = [np.random.RandomState(3) for _ in plain]
+    for model, generator, asked in zip(plain, drawn, (BEYOND[name], {}), strict=True):
+        model.set_params(random_state=generator, max_iter=1, shuffle=False, **asked).fit(X, Y)
+    assert drawn[0].randint(2**31) != drawn[1].randint(2**31)  # a number was drawn for it
 
 
 def test_dropout_goes_on_with_other_units_in_partial_fit() -> None:
@@ -78,6 +87,17 @@ def test_dropout_goes_on_with_other_units_in_partial_fit() -> None:
     losses = [model.partial_fit(X, Y).loss_curve_[-1] for _ in range(20)]
     assert losses[-1] < 0.97 * start
     assert model.t_ == 21 * len(X)
+
+
+def test_augmentation_is_a_parameter_like_others() -> None:
+    augmentation = Augmentation((8, 8), shift_px=1.0)
+    model = MLPRegressor("squared_error", (8,), augmentation=augmentation, max_iter=3)
+    again = pickle.loads(pickle.dumps(clone(model)))
+    assert again.get_params()["augmentation"] == augmentation
+    again.fit(X, X[:, :2])
+    outputs = again.predict(X)
+    kept = pickle.loads(pickle.dumps(again.set_params(augmentation=None)))
+    np.testing.assert_array_equal(kept.predict(X), outputs)  # images as they are
 
 
 @pytest.mark.parametrize("batch_size", [50, 300])
@@ -110,6 +130,12 @@ def test_counts_are_learnt_with_dropout() -> None:
         (
             {"learning_rate": "one_cycle", "warmup_fraction": 0.1},
             r"warmup_fraction=0\.1: .* has a warm-up of its own",
+        ),
+        ({"augmentation": (8, 8)}, r"'augmentation' parameter .* Got \(8, 8\)"),
+        ({"augmentation": Augmentation((4, 4))}, r"augmentation\.shape=\(4, 4\) .* 64 features"),
+        (
+            {"solver": "lbfgs", "augmentation": Augmentation((8, 8))},
+            r"solver='lbfgs' cannot do augmentation: ",
         ),
         (
             {"solver": "lbfgs", "dropout": 0.5, "clip_norm": 1.0, "learning_rate": "cosine"},

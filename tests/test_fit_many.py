@@ -20,6 +20,8 @@ from sklearn.model_selection import KFold, ParameterGrid
 
 from fastmlp import MLPClassifier, MLPRegressor, fit_many
 from fastmlp.backends import Backend, backend_status, get_backend
+from fastmlp.callbacks import Callback, EpochView
+from fastmlp.core import Augmentation
 from fastmlp.data import load_digits
 from fastmlp.estimators import many as many_face
 from fastmlp.training import DeviceMemoryError, Epoch, Trainer, draw_params
@@ -76,7 +78,7 @@ def assert_alike(found: Any, wanted: Any, tolerance: float = 1e-12) -> None:
         got, expected = getattr(found, name), getattr(wanted, name)
         assert (got is None) == (expected is None)
         assert got is None or got == pytest.approx(expected, rel=tolerance)
-    for name in ("t_", "n_outputs_", "n_features_in_", "backend_", "device_"):
+    for name in ("t_", "n_outputs_", "n_features_in_", "backend_", "device_", "_home"):
         assert getattr(found, name) == getattr(wanted, name)
     assert len(found.history_["epoch_s"]) == len(found.loss_curve_)
 
@@ -122,14 +124,24 @@ CASES: dict[str, dict[str, Any]] = {
     "no penalty": {"alpha": 0.0},  # where one alone leaves columns of zeros out
     "linear": {"hidden_layer_sizes": ()},
     "balanced": {"class_weight": "balanced", "label_smoothing": 0.1},
+    "augmentation": {"augmentation": Augmentation((8, 8), shift_px=1.0, elastic_px=0.5)},
     "early stopping": {
         "early_stopping": True,
         "n_iter_no_change": 2,
         "max_iter": 30,
         "learning_rate_init": 0.03,
     },
+    "monitor": {
+        "early_stopping": True,
+        "monitor": "accuracy",
+        "n_iter_no_change": 1,
+        "max_iter": 20,
+    },
 }
-ON_JAX = {"seeds": ("plain", "dropout"), "folds": ("balanced", "early stopping", "no penalty")}
+ON_JAX = {
+    "seeds": ("plain", "dropout"),
+    "folds": ("augmentation", "balanced", "early stopping", "no penalty"),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -281,6 +293,19 @@ def test_one_after_the_other_where_they_cannot_go_together(
     assert passes == []
 
 
+def test_callbacks_hear_of_one_training_at_a_time(passes: list[int]) -> None:
+    heard: list[int] = []
+
+    class Ear(Callback):
+        def on_epoch_end(self, epoch: EpochView) -> None:
+            heard.append(epoch.epoch)
+
+    model = model_of(numpy_of_many(), max_iter=2).set_callbacks(Ear())
+    fit_many(model, X, Y, SEEDS)
+    assert heard == [1, 2, 1, 2, 1, 2]
+    assert not passes
+
+
 def test_the_reference_is_trained_by_keras(passes: list[int]) -> None:
     pytest.importorskip("keras")
     from fastmlp.reference import MLPClassifier as OnKeras
@@ -423,7 +448,7 @@ def test_ctrl_c_keeps_what_has_been_learnt(monkeypatch: pytest.MonkeyPatch) -> N
             with pytest.raises(KeyboardInterrupt):
                 fit_many(model, X, Y, SEEDS)
             continue
-        with pytest.warns(UserWarning, match=r"interrupted: the weights of epoch 2"):
+        with pytest.warns(UserWarning, match=r"interrupted in epoch 3: each network keeps"):
             found = fit_many(model, X, Y, SEEDS)
         assert [one.n_iter_ for one in found] == [3, 3, 2]
         assert all(np.isfinite(one.predict_proba(X)).all() for one in found)

@@ -11,7 +11,7 @@ from problems import ACTIVATION_NAMES, LOSS_NAMES, Problem, leaves, make_problem
 from worked_example import load_worked_example
 
 from fastmlp import core
-from fastmlp.core import Carry, Layer, Params, Recipe
+from fastmlp.core import ACTIVATIONS, Carry, Layer, Params, Recipe
 from fastmlp.core.tree import tree_map
 from fastmlp.training import draw_params
 
@@ -207,3 +207,17 @@ def test_penalty_is_half_the_squared_weights_of_all_layers_over_n_and_leaves_bia
         added = np.asarray(after.W) - np.asarray(before.W)
         np.testing.assert_allclose(added, 0.7 / 6 * np.asarray(layer.W), rtol=0, atol=1e-15)
         np.testing.assert_array_equal(after.b, before.b)
+
+
+@pytest.mark.parametrize("name", ACTIVATION_NAMES)
+def test_activations_of_huge_numbers_are_finite_and_straight(name: str) -> None:
+    h, h_prime = ACTIVATIONS[name]
+    z = np.asarray([-1e30, -1e20, 1e20, 1e30], dtype=np.float32)
+    xp: Any = np
+    with np.errstate(over="ignore"):
+        a = h(xp, xp.asarray(z))
+        slope = np.asarray(h_prime(xp, xp.asarray(z), a))
+    assert np.isfinite(np.asarray(a)).all()
+    assert np.isfinite(slope).all()
+    assert slope[0] == slope[1]
+    assert slope[2] == slope[3] == (0.0 if name in ("tanh", "logistic") else 1.0)

@@ -12,11 +12,19 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from problems import LOSS_NAMES, make_carry, make_problem, make_recipe
+from problems import LOSS_NAMES, make_carry, make_problem, make_recipe, make_trainer, orders
 from source_tree import CORE, FILES, PACKAGE, ROOT, names
 
 from fastmlp.backends import Backend, get_backend, python_scan
-from fastmlp.core import Namespace, adam, gradient_descent, momentum, nesterov, scheduled
+from fastmlp.core import (
+    Augmentation,
+    Namespace,
+    adam,
+    gradient_descent,
+    momentum,
+    nesterov,
+    scheduled,
+)
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.training import Data, draw_params, programs
 
@@ -153,4 +161,8 @@ def test_formulas_use_exactly_the_functions_of_the_namespace() -> None:
         recipe.optimizer.init(xp, carry.params)
         kept, back = place([0, 2], "int32"), place(np.arange(7), "int32")
         program.widen(program.narrow(carry, kept), carry, back)
+    augmentation = Augmentation((2, 4), shift_px=1.0, elastic_px=1.0)
+    recipe = make_recipe(hidden=())._replace(augmentation=augmentation)
+    trainer = make_trainer(recipe, backend=backend, params=draw_params((8, 3), 0))
+    trainer.run(*make_problem("softmax_cross_entropy", 8, 8), orders(8, 1))
     assert recorder.asked == {name for name in vars(Namespace) if not name.startswith("_")}

@@ -18,6 +18,7 @@ from fastmlp.backends import BackendUnavailableError, get_backend
 from fastmlp.core import (
     ACTIVATIONS,
     LOSSES,
+    Augmentation,
     Optimizer,
     Params,
     Recipe,
@@ -264,6 +265,14 @@ def test_a_true_answer_stops_and_orders_are_asked_for_one_at_a_time() -> None:
 
     theirs.run(X, y, endless(), lambda epoch: epoch.epoch == 3)
     assert (theirs.epoch, asked) == (3, [1, 2, 3])
+
+
+@needs_keras
+def test_images_that_move_are_refused() -> None:
+    r = recipe()._replace(augmentation=Augmentation((2, 3), shift_px=1.0))
+    params = draw_params((6, 5, 3), 0)
+    with pytest.raises(ValueError, match=r"augmentation=.* trains on images as they are\. Leave"):
+        KerasTrainer(r, params, learning_rate=0.1, batch_size=8, dtype="float32")
 
 
 @needs_keras

@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from fastmlp import MLPClassifier, MLPRegressor, load
 from fastmlp.backends import BackendUnavailableError, backend_status, get_backend
+from fastmlp.core import Augmentation
 from fastmlp.data import load_digits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -32,6 +33,7 @@ LABELS: dict[str, Any] = {
     "multilabel": np.stack([Y > 4, Y % 2 == 0, Y == 3], axis=1).astype(int),
 }
 VALUES: dict[str, Any] = {"one": X[:, 20], "column": X[:, 20:21], "three": X[:, 20:23]}
+MOVES = Augmentation((8, 8), shift_px=1.0, elastic_px=0.5)
 SETTINGS: dict[str, dict[str, Any]] = {
     "adam": {"class_weight": {0: 2.0, 3: 0.5}, "label_smoothing": 0.1},
     "float32": {"dtype": "float32", "backend": "numpy", "device": "cpu"},
@@ -40,6 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1},
     "patient": {"n_iter_no_change": np.inf, "activation": "gelu", "alpha": np.float32(0.1)},
     "early": {"early_stopping": True},
+    "dropout": {"dropout": 0.3, "solver": "adamw", "augmentation": MOVES, "max_norm": 1.0},
     "lbfgs": {"solver": "lbfgs", "hidden_layer_sizes": np.asarray([6])},
 }
 

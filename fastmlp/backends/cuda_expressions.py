@@ -48,7 +48,7 @@ FORMS = {  # NaN wins, as in NumPy
 }
 FUNCTIONS = {
     "absolute": "fabs",
-    **{name: name for name in ("cos", "exp", "expm1", "log", "log1p", "sqrt", "tanh")},
+    **{name: name for name in ("cos", "exp", "expm1", "log", "log1p", "sin", "sqrt", "tanh")},
 }
 
 

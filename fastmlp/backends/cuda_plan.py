@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.backends.cuda_stages import Group, Schedule, is_call, root, schedule
+from fastmlp.backends.cuda_stages import ALONG_ROWS, Group, Schedule, is_call, root, schedule
 from fastmlp.backends.ladder import Unsupported
 from fastmlp.backends.numpy_trace import Node, Ref, Trace
 
@@ -142,13 +142,21 @@ def _is_over(steps: Schedule, reader: int, leaf: int, result: int) -> bool:
     shape = steps.nodes[result].shape
     return (
         steps.nodes[leaf].shape == steps.nodes[reader].shape == shape
-        and Ref(leaf) in steps.nodes[reader].operands
+        and _reads_its_own(steps.nodes, reader, leaf)
         and all(
             (group.by_row, group.shape) == (False, shape)
             for group in steps.groups(level)
             if any(reader in steps.cone(other) for other in group.results)
         )
     )
+
+
+def _reads_its_own(nodes: list[Node], reader: int, leaf: int) -> bool:
+    """Tell whether each element of a reader looks at the same element of a leaf, and no other."""
+    node = nodes[reader]
+    wide = node.operands[0] if node.kind == ALONG_ROWS else None
+    of_leaf = [x for x in node.operands if isinstance(x, Ref) and root(nodes, x) == leaf]
+    return all(x == leaf and x != wide for x in of_leaf)
 
 
 def _product(

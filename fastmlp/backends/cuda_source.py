@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fastmlp.backends.cuda_expressions import c_type, expression, literal
 from fastmlp.backends.cuda_plan import Place, Plan, seen_as
-from fastmlp.backends.cuda_stages import COLUMN_SUM, NARROW, ROW_KINDS, Group, root
+from fastmlp.backends.cuda_stages import ALONG_ROWS, COLUMN_SUM, NARROW, ROW_KINDS, Group, root
 from fastmlp.backends.ladder import Unsupported
 from fastmlp.backends.numpy_trace import Node, Ref
 
@@ -180,6 +180,8 @@ class _Writer:
         kind = c_type(node.dtype)
         if node.kind == "take":
             found = self.gather(node, where)
+        elif node.kind == ALONG_ROWS:
+            found = self.along_row(node, where)
         else:
             values = [self.value(x, self.inner(node, x, where)) for x in node.operands]
             dtypes = [self.nodes[x].dtype if isinstance(x, Ref) else x.dtype for x in node.operands]
@@ -215,6 +217,14 @@ class _Writer:
         place = self.plan.place_of[array]
         column = "j" if len(place.shape) == 2 else "0"
         return self.load(place, f"(long long)({row}) * {place.strides[0]}LL + {column}")
+
+    def along_row(self, node: Node, where: str) -> str:
+        """Return an element of the thread's own row, whatever its column."""
+        array, columns = node.operands
+        place = seen_as(self.nodes, array, self.plan.place_of[root(self.nodes, array)])
+        row, column = VARIABLES[where][0], self.value(columns, where)
+        down, right = place.strides
+        return self.load(place, f"{row} * {down}LL + {column} * {right}LL + {place.offset}LL")
 
     def add_rows(self, node: Node, name: str, where: str) -> str:
         """Write the sum of a column, in the order of its rows."""

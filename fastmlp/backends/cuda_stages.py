@@ -16,6 +16,7 @@ ROW_KINDS = ("argmax", "all", "max", "sum")  # found along the rows of a matrix
 NARROW = 64  # columns of a row that one thread can hold
 FEW = 256  # rows that one thread adds up faster than a launch takes
 COLUMN_SUM = "sum of few rows"
+ALONG_ROWS = "take_along_axis"
 
 
 class Group(NamedTuple):
@@ -86,9 +87,8 @@ def schedule(found: Trace) -> Schedule:
     nodes, outputs = _sums_told_apart(found)
     level: list[int] = []
     for node in nodes:
-        before = [level[x] for x in node.operands if isinstance(x, Ref)]
-        # a sum of few rows reads what other threads have computed
-        level.append(max(before, default=0) + (is_call(node) or node.kind == COLUMN_SUM))
+        refs = [x for x in node.operands if isinstance(x, Ref)]
+        level.append(max((level[x] + _waits(nodes, node, x) for x in refs), default=0))
     made = Schedule(nodes, outputs, level, [])
     results = {root(nodes, x) for x in outputs if isinstance(x, Ref)}
     todo, seen = list(results), set(results)
@@ -101,6 +101,17 @@ def schedule(found: Trace) -> Schedule:
                 seen.add(other)
                 todo.append(other)
     return made._replace(results=sorted(x for x in results if nodes[x].kind != "input"))
+
+
+def _waits(nodes: list[Node], node: Node, x: int) -> bool:
+    """Tell whether a node's operand has to be in memory, where other threads have put it."""
+    if node.kind == "view":
+        return False
+    if is_call(node) or node.kind == COLUMN_SUM:
+        return True
+    base = nodes[root(nodes, x)]
+    is_elsewhere = nodes[x].kind == "view" or (node.kind == ALONG_ROWS and x == node.operands[0])
+    return is_elsewhere and base.kind != "input" and not is_call(base)
 
 
 def is_call(node: Node) -> bool:

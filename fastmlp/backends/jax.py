@@ -74,6 +74,9 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         # rows are checked where they come in; JAX's own way with wrong ones takes time
         return jax.numpy.take(x, indices, axis=axis, mode="clip")
 
+    def take_along_axis(x: Any, indices: Any, /, *, axis: int) -> Any:
+        return jax.numpy.take_along_axis(x, indices, axis=axis, mode="clip")
+
     def scan(f: Body, carry: Any, xs: Array, shared: Any) -> tuple[Any, tuple[Array, ...]]:
         loop = cast(Any, jax.lax.scan)
         carry, ys = loop(lambda carry, x: f(carry, x, shared), carry, xs)
@@ -90,11 +93,12 @@ def create(device: str | None, precision: str = "float32") -> Backend:
     def vmap(f: Function, axes: Any) -> Function:
         return jax.vmap(f, in_axes=axes)
 
+    own = {"take": take, "take_along_axis": take_along_axis}
     return Backend(
         name="jax",
         device="cpu" if place == "cpu:0" else place,
         precision=precision,
-        xp=cast(Namespace, SimpleNamespace(**{**vars(jax.numpy), "take": take})),
+        xp=cast(Namespace, SimpleNamespace(**{**vars(jax.numpy), **own})),
         jit=jit,
         jit_hot=jit_hot if on_cpu else None,
         scan=turned_scan if on_cpu else scan,

@@ -95,6 +95,19 @@ def _fixed_rows(operands: list[Any], out: Any) -> Callable[[], Any]:
     return partial(array.take, rows, 0, out, "raise")
 
 
+def _along_rows(operands: list[Any], out: Any) -> Callable[[], Any]:
+    # as places in the whole array, in memory of its own: NumPy's function makes much more
+    array, columns = operands
+    starts = array.shape[1] * np.arange(array.shape[0])[:, np.newaxis]
+    places, flat = np.empty(columns.shape, dtype=np.intp), array.reshape(-1)
+
+    def call() -> None:
+        np.add(columns, starts, places)
+        flat.take(places, None, out, "clip")
+
+    return call
+
+
 def _largest(axis: int, keepdims: bool = False) -> Bind:
     return lambda operands, out: partial(operands[0].argmax, axis, out, keepdims=keepdims)
 
@@ -157,6 +170,8 @@ class Traced(NDArrayOperatorsMixin):
             return self._view(lambda array: np.reshape(array, args[1]))
         if func is np.take and len(args) == 2 and kwargs == {"axis": 0}:
             bind: Bind = _rows if isinstance(args[1], Traced) else _fixed_rows
+        elif func is np.take_along_axis and _lies_in_rows(*values) and kwargs == {"axis": 1}:
+            bind = _along_rows
         elif (
             func is np.argmax and len(args) == 1 and {"axis"} <= set(kwargs) <= {"axis", "keepdims"}
         ):
@@ -186,6 +201,10 @@ class Traced(NDArrayOperatorsMixin):
         return Traced(self._nodes, name, value, bind, operands, elementwise, settings)
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
+
+
+def _lies_in_rows(array: Any, columns: Any) -> bool:
+    return bool(array.flags.c_contiguous and array.ndim == 2 and array.shape == columns.shape)
 
 
 def _value(x: Any) -> Any:

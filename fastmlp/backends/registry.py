@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fastmlp.backends.record import PRECISIONS, Backend, BackendUnavailableError
+from fastmlp.backends.standard import standard_backend
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint  # costs more than the rest of fastmlp
@@ -139,8 +140,9 @@ def resolve_backend(
     Parameters
     ----------
     backend : str, Backend or None
-        None or "auto": a JAX, CuPy or PyTorch array X decides by itself; host data takes the
-        environment variable FASTMLP_BACKEND, else NumPy.
+        None or "auto": an array X of JAX, CuPy, PyTorch or another library that follows the array
+        API standard decides by itself; host data takes the environment variable FASTMLP_BACKEND,
+        else NumPy.
     X : array, optional
     device : str, optional
     precision : str, optional
@@ -172,6 +174,8 @@ def resolve_backend(
         return backend
     if backend is None or backend == "auto":
         owner = array_backend(X)
+        if owner is not None and owner.name not in BUILT_IN:
+            return resolve_backend(owner, None, device, precision)
         if owner is not None and device is None:
             return get_backend(owner.name, owner.device, precision or "float32")
         backend = owner.name if owner else _environment_choice() or "numpy"
@@ -202,7 +206,7 @@ def array_backend(X: Any) -> Backend | None:
     True
     """
     owner = ARRAY_PACKAGES.get(type(X).__module__.partition(".")[0])
-    return None if owner is None else get_backend(owner[0], owner[1](X))
+    return standard_backend(X) if owner is None else get_backend(owner[0], owner[1](X))
 
 
 def backend_status(name: str, device: str | None = None) -> BackendStatus:

@@ -46,7 +46,10 @@ def create(device: str | None, precision: str = "float32") -> Backend:
     def minimum(x: Any, y: Any, /) -> Any:
         return torch.clamp(x, max=y) if isinstance(y, float) else compat.minimum(x, y)
 
-    own = {"maximum": maximum, "minimum": minimum}
+    def take_along_axis(x: Any, indices: Any, /, *, axis: int) -> Any:
+        return torch.take_along_dim(x, indices.long(), dim=axis)  # PyTorch has no other indices
+
+    own = {"maximum": maximum, "minimum": minimum, "take_along_axis": take_along_axis}
     xp = cast(Namespace, SimpleNamespace(**{**vars(compat), **own}))
 
     def scoped(f: Function) -> Function:

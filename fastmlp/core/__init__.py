@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from fastmlp.core.activations import Activation
 from fastmlp.core.arrays import Array, Namespace
-from fastmlp.core.dropout import Chance, thin
+from fastmlp.core.augmentation import Augmentation, Grid, augment, elastic_basis
+from fastmlp.core.chance import Chance
+from fastmlp.core.dropout import thin
 from fastmlp.core.further import ACTIVATIONS, LOSSES, smooth_labels
 from fastmlp.core.losses import Loss
 from fastmlp.core.more_optimizers import adamw, clip_by_norm, max_norm, rmsprop, scheduled
@@ -33,8 +35,10 @@ __all__ = [
     "LOSSES",
     "Activation",
     "Array",
+    "Augmentation",
     "Carry",
     "Chance",
+    "Grid",
     "Layer",
     "Loss",
     "Namespace",
@@ -43,8 +47,10 @@ __all__ = [
     "Recipe",
     "adam",
     "adamw",
+    "augment",
     "backprop",
     "clip_by_norm",
+    "elastic_basis",
     "evaluate",
     "forward",
     "gradient",

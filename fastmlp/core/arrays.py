@@ -55,11 +55,13 @@ class Namespace(Protocol):
     def minimum(self, x: Array, y: Array | float, /) -> Array: ...  # noqa: D102
     def ones_like(self, x: Array, /) -> Array: ...  # noqa: D102
     def reshape(self, x: Array, shape: tuple[int, ...], /) -> Array: ...  # noqa: D102
+    def sin(self, x: Array, /) -> Array: ...  # noqa: D102
     def sqrt(self, x: Array, /) -> Array: ...  # noqa: D102
     def stack(self, arrays: Sequence[Array], /, *, axis: int = 0) -> Array: ...  # noqa: D102
     def sum(  # noqa: D102
         self, x: Array, /, *, axis: int | None = None, keepdims: bool = False
     ) -> Array: ...
     def take(self, x: Array, indices: Array, /, *, axis: int) -> Array: ...  # noqa: D102
+    def take_along_axis(self, x: Array, indices: Array, /, *, axis: int) -> Array: ...  # noqa: D102
     def tanh(self, x: Array, /) -> Array: ...  # noqa: D102
     def zeros_like(self, x: Array, /) -> Array: ...  # noqa: D102

@@ -14,10 +14,17 @@ C, D = math.sqrt(2.0 / math.pi), 0.044715
 
 
 def _gelu_tanh(xp: Namespace, z: Array) -> Array:
+    z = _near(xp, z)
     return xp.tanh(C * z * (1.0 + D * (z * z)))
 
 
+def _near(xp: Namespace, z: Array) -> Array:
+    """Cut z to where tanh is not yet +-1 to the last digit of float64, so that z^2 stays finite."""
+    return xp.minimum(xp.maximum(z, -10.0), 10.0)
+
+
 def _gelu_prime(xp: Namespace, z: Array, a: Array) -> Array:
+    z = _near(xp, z)
     t = _gelu_tanh(xp, z)
     return 0.5 * (1.0 + t) + 0.5 * C * z * (1.0 - t * t) * (1.0 + 3.0 * D * (z * z))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fastmlp.core.arrays import Array, Namespace
+from fastmlp.core.augmentation import Augmentation
 from fastmlp.core.losses import Loss, Share
 from fastmlp.core.network import Hidden, Params, backprop, forward
 from fastmlp.core.optimizers import Optimizer
@@ -21,6 +22,7 @@ class Recipe(NamedTuple):
     scale: float = 1.0  # of X: 1/255 turns bytes into 0..1
     l1: float = 0.0
     dropout: tuple[float, ...] = ()  # of the input and of each hidden layer; () for none, see thin
+    augmentation: Augmentation | None = None  # of x, an image per row; see augment
 
 
 class Carry(NamedTuple):

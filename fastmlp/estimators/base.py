@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import warnings
 from abc import abstractmethod
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -19,15 +19,18 @@ from fastmlp.estimators.arrays import as_host, features, filled
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.methods import Exchange
 from fastmlp.estimators.fitted import TAKEN, Fitted
-from fastmlp.estimators.on_device import check_finite, rows_of, stand_in
+from fastmlp.estimators.hooks import HasCallbacks, Hooks, with_callbacks
+from fastmlp.estimators.monitor import judge_of, scorer_of
+from fastmlp.estimators.on_device import check_finite, home, rows_of, stand_in
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Job, Samples, advise, run_epochs, run_lbfgs
-from fastmlp.estimators.validation import Validation, split_off
+from fastmlp.estimators.validation import Given, Validation, split_off
 from fastmlp.training import Trainer, draw_params
+from fastmlp.training.notices import warn
 from fastmlp.training.placed import dtype_name
 
 
-class BaseMLP(Fitted, Exchange):
+class BaseMLP(HasCallbacks, Fitted, Exchange):
     """Training and outputs of `MLPClassifier` and `MLPRegressor`."""
 
     # What an estimator says: what y means, which loss goes with it, how good outputs are.
@@ -119,6 +122,7 @@ class BaseMLP(Fitted, Exchange):
                 learn_classes=learn_classes,
             )
             self._run(job, incremental)
+            self._home = home(X)
         except BaseException:
             if self.__dict__.get("coefs_") is before.get("coefs_"):
                 self.__dict__.clear()
@@ -149,13 +153,14 @@ class BaseMLP(Fitted, Exchange):
                 "partial_fit does not support early_stopping=True: it sees one part of the "
                 "samples. Set early_stopping=False, or take fit."
             )
+        self._check_monitor(has_validation=X_val is not None)
         first = not (resume and hasattr(self, "coefs_"))
-        backend = self._backend(X)
+        backend, given_X = self._backend(X), X
         X, y_raw = self._check_data(X, y, backend, reset=first)
         y = self._encode(y_raw, first and learn_classes is None)
         if not first and not incremental:
             self._check_warm_start(y_raw)
-        weights = sample_weight
+        given, weights = _given(given_X, y_raw, sample_weight), sample_weight
         if weights is not None:
             rows = stand_in(X) if self._stays(X, backend) else X
             weights = _check_sample_weight(as_host(weights, "sample_weight"), rows)
@@ -163,68 +168,85 @@ class BaseMLP(Fitted, Exchange):
         validation = None
         if X_val is not None:
             validation = self._check_validation(X_val, y_val, backend)
-        return self._job(backend, X, y, weights, validation, first, incremental)
+        samples = Samples(X, y, weights, np.arange(X.shape[0], dtype=np.int32), given, validation)
+        return self._job(backend, samples, first, incremental)
 
-    def _job(
-        self,
-        backend: Backend,
-        X: Any,
-        y: NDArray[Any],
-        weights: NDArray[Any] | None,
-        validation: Validation | None,
-        first: bool,
-        incremental: bool,
-    ) -> Job:
+    def _job(self, backend: Backend, samples: Samples, first: bool, incremental: bool) -> Job:
         rng = check_random_state(self.random_state)
+        X, y = samples.X, samples.y
         dtype = self.dtype or ("float32" if dtype_name(X) == "float32" else "float64")
         sizes = (X.shape[1], *self._hidden(), y.shape[1])
+        stops_early = self._stops_early()
         if first:
             params = draw_params(sizes, rng, activation=self.activation, init=self.init)
-            course = Course(self._rate(), stops_early=self._stops_early())
+            course = Course(self._rate(), stops_early=stops_early, monitor=repr(self.monitor))
         else:
             params = self._own_params(sizes)
             keeps = incremental and self._has_moments_for(self._optimizer())
-            course = self._course.resumed(None if keeps else self._rate(), self._stops_early())
-        samples = Samples(X, y, weights, np.arange(X.shape[0], dtype=np.int32), validation)
-        if course.stops_early and validation is None:
+            rate = None if keeps else self._rate()
+            course = self._course.resumed(rate, stops_early, repr(self.monitor))
+        if stops_early and samples.validation is None:
             samples = self._split(samples, rng, backend)
         course.n_samples = samples.rows.size
-        # of a generator of the caller's no order is drawn in vain; validation is timed apart
+        # of a generator of the caller's no order is drawn in vain; validation and callbacks are
+        # timed apart
         overlap = (
             isinstance(self.random_state, Integral)
             and samples.validation is None
             and self.learning_rate != "adaptive"
+            and not self._has_callbacks
         )
         samples = samples._replace(y=self._learnt_from(samples.y))
         batch_size, epochs = self._batch_size(samples.rows.size), self.max_iter
-        recipe = self._recipe(epochs * math.ceil(samples.rows.size / batch_size), incremental)
-        seed = int(rng.randint(2**31 - 1)) if recipe.dropout else 0
+        n_steps = math.ceil(samples.rows.size / batch_size)
+        recipe = self._recipe(epochs * n_steps, incremental)
+        seed = int(rng.randint(2**31 - 1)) if recipe.dropout or recipe.augmentation else 0
         trainer = self._trainer_of(backend, recipe, params, batch_size, dtype, overlap, seed)
         if incremental:
             epochs = 1
             if not isinstance(trainer, Trainer):
                 raise ValueError(f"partial_fit does not train on {trainer.name}: take fit.")
             self._give_moments(trainer)
-        return Job(trainer, samples, course, rng, epochs)
+        judge = None
+        if samples.validation is not None and (stops_early or self.monitor is not None):
+            judge = judge_of(self, trainer, course, samples.validation)
+        return Job(backend, recipe, dtype, trainer, samples, course, rng, epochs, n_steps, judge)
 
+    @with_callbacks  # type: ignore[untyped-decorator]  # tears down those that Hooks sets up
     def _run(self, job: Job, incremental: bool) -> None:
-        trainer, has_ended = job.trainer, False
+        trainer, course = job.trainer, job.course
+        hooks = Hooks(self, job) if self._has_callbacks and not incremental else None
+        has_ended = False
         try:
             with progress_bar(bool(self.verbose), job.epochs) as show:
-                (run_lbfgs if self.solver == "lbfgs" else run_epochs)(self, job, show)
+
+                def hear(goes_on: bool) -> bool:
+                    show(course.history.row())
+                    return hooks is not None and hooks.epoch_ended(goes_on)
+
+                (run_lbfgs if self.solver == "lbfgs" else run_epochs)(self, job, hear)
             has_ended = True
         except KeyboardInterrupt:
             if trainer.epoch == 0:
                 raise
-            warnings.warn(
-                f"Training was interrupted: the weights of epoch {trainer.epoch} are kept.",
-                stacklevel=4,
-            )
+            kept = "weights of" if course.best is None else "best weights up to"
+            warn(f"Training was interrupted: the {kept} epoch {trainer.epoch} are kept.")
         finally:
             if has_ended or trainer.epoch:
-                self._keep(trainer, job.course)
+                self._keep(trainer, course)
+        if hooks is not None:
+            hooks.ended()
         if not incremental and self.solver != "lbfgs":
-            advise(self, job.course)
+            advise(self, course)
+
+    def _check_monitor(self, has_validation: bool) -> None:
+        scorer_of(self.monitor)
+        if self.monitor is not None and not has_validation and not self._stops_early():
+            ignored = " (solver='lbfgs' ignores it)" if self.solver == "lbfgs" else ""
+            raise ValueError(
+                f"monitor={self.monitor!r} has no samples to look at: set early_stopping=True"
+                f"{ignored}, or give X_val and y_val to fit."
+            )
 
     def _check_data(
         self, X: Any, y: Any, backend: Backend, reset: bool
@@ -234,7 +256,7 @@ class BaseMLP(Fitted, Exchange):
         found, y = validate_data(
             self,
             stand_in(X) if stays else features(X),
-            as_host(y, "y"),
+            filled(as_host(y, "y")),
             reset=reset,
             multi_output=True,
             ensure_all_finite=not stays,
@@ -247,21 +269,29 @@ class BaseMLP(Fitted, Exchange):
     def _check_validation(self, X_val: Any, y_val: Any, backend: Backend) -> Validation:
         try:
             X, y = self._check_data(X_val, y_val, backend, reset=False)
-            return Validation(X, self._encode(y, reset=False), None)
+            given = partial(_given, X_val, y, None)
+            return Validation(X, self._encode(y, reset=False), None, given)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
 
     def _split(self, samples: Samples, rng: np.random.RandomState, backend: Backend) -> Samples:
         """Take a part of the rows for validation."""
-        X, y, weights, rows, _ = samples
+        X, y, weights, rows, given, _ = samples
         labels = y.astype(bool) if is_classifier(self) and y.shape[1] == 1 else None
         rows, others = split_off(rows, self.validation_fraction, labels, rng)
-        weights_of_others = None if weights is None else weights[others]
-        validation = Validation(rows_of(X, others, backend), y[others], weights_of_others)
-        return Samples(X, y, weights, rows, validation)
+        weights = None if weights is None else weights[others]
+        given_of_others = partial(given.of, others)
+        validation = Validation(rows_of(X, others, backend), y[others], weights, given_of_others)
+        return samples._replace(rows=rows, validation=validation)
 
     def __sklearn_tags__(self) -> Any:
-        """Add that X may be sparse."""
+        """Add that X may be sparse, or lie on a device."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         return tags
+
+
+def _given(X: Any, y: NDArray[Any], weights: Any) -> Given:
+    """Samples for scorers and callbacks; a single column of labels is a vector to them."""
+    return Given(X, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, weights)

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import (
 )
 
 from fastmlp.backends import Backend
-from fastmlp.core import smooth_labels
+from fastmlp.core import Augmentation, smooth_labels
 from fastmlp.estimators.arrays import as_host, in_kind
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.on_device import answers
@@ -52,7 +52,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         W (n_in, n_out) and b (n_out,) of each layer.
     history_ : dict of lists
         One value per epoch: loss and accuracy (means over the epoch's batches as they were
-        learnt from), val_loss and val_accuracy if validation data were given, epoch_s.
+        learnt from), learning_rate, epoch_s, and of validation samples val_loss, val_accuracy
+        and the val_score that stops it. ``history_.to_frame()`` is a pandas data frame.
     loss_curve_ : list of float
         The history's loss, the L2 penalty included.
     n_iter_ : int
@@ -100,6 +101,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        monitor: Any = None,
         max_fun: int = 15000,
         class_weight: Any = None,
         label_smoothing: float = 0.0,
@@ -111,6 +113,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         max_norm: float | None = None,
         clip_norm: float | None = None,
         warmup_fraction: float = 0.0,
+        augmentation: Augmentation | None = None,
         backend: str | Backend | None = None,
         device: str | None = None,
         dtype: str | None = None,
@@ -220,7 +223,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
 
         They are of the library of X and on its device; labels that are no numbers are NumPy's.
         """
-        p = self._outputs(X)
+        p = self._outputs(X, "predict")
         if isinstance(p, np.ndarray):
             return in_kind(self._labels_of(p), X)
         backend = self._trainer.backend
@@ -236,14 +239,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
-        p = self._outputs(X)
+        p = self._outputs(X, "predict_proba")
         if not isinstance(p, np.ndarray):
             return answers(self._trainer.backend).proba(p)
         return in_kind(_of_all_classes(p), X)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Logarithms of `predict_proba`."""
-        p = self._outputs(X)
+        p = self._outputs(X, "predict_log_proba")
         if not isinstance(p, np.ndarray):
             return answers(self._trainer.backend).log_proba(p)
         with np.errstate(divide="ignore"):

@@ -6,6 +6,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 
 from fastmlp.core import Params
+from fastmlp.estimators.history import History
 from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.patience import Patience
 
@@ -16,31 +17,31 @@ class Course:
 
     rate: LearningRate
     patience: Patience = field(default_factory=Patience)
-    history: dict[str, list[float]] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     scores: list[float] = field(default_factory=list)  # of validation, with early stopping
     best: Params | None = None  # weights of the best of them, on the host
     t: int = 0  # samples seen
     n_iter: int = 0  # epochs of the last call
     n_samples: int = 0  # learnt from in the last call; 0 where that is not known
     converged: bool = False
+    diverged: bool = False
     stops_early: bool = False  # by scores, not by the loss
+    monitor: str = repr(None)  # what gives the scores, as it shows itself
 
-    def note(self, **values: float) -> None:
-        """Append to the history."""
-        for name, value in values.items():
-            self.history.setdefault(name, []).append(value)
-
-    def resumed(self, rate: LearningRate | None, stops_early: bool) -> Course:
+    def resumed(self, rate: LearningRate | None, stops_early: bool, monitor: str) -> Course:
         """Return a copy to go on with, under a new learning rate if there is one."""
-        alike = stops_early == self.stops_early  # else what was best by loss says nothing of scores
+        # what was best by one measure says nothing of another
+        alike = (stops_early, monitor) == (self.stops_early, self.monitor)
         return replace(
             self,
             rate=rate or copy(self.rate),
             patience=copy(self.patience) if alike else Patience(),
             best=self.best if alike else None,
             stops_early=stops_early,
-            history={name: list(values) for name, values in self.history.items()},
-            scores=list(self.scores),
+            monitor=monitor,
+            history=self.history.copied(),
+            scores=list(self.scores) if alike else [],
             n_iter=0,
             converged=False,
+            diverged=False,
         )

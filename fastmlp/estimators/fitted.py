@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +13,7 @@ from fastmlp.backends import Backend
 from fastmlp.core import ACTIVATIONS, Layer, Optimizer, Params, Recipe
 from fastmlp.estimators.arrays import features, filled
 from fastmlp.estimators.course import Course
-from fastmlp.estimators.on_device import check_finite, is_finite, lies_on, stand_in
+from fastmlp.estimators.on_device import check_finite, check_same_home, is_finite, lies_on, stand_in
 from fastmlp.estimators.settings import Settings
 from fastmlp.training import Trainer, TrainerLike
 
@@ -28,12 +30,13 @@ class Fitted(Settings):
     _on_device: ClassVar[bool] = True  # X that lies where the network does stays there
     _trainer: Any  # a `TrainerLike`; with X on the device, a `Trainer`
 
-    def _outputs(self, X: Any) -> Any:
+    def _outputs(self, X: Any, method: str) -> Any:
         """Outputs (n, n_outputs): on the device of an X that lies with the network, or the host's.
 
         The host's are NumPy's.
         """
         check_is_fitted(self, "coefs_")
+        check_same_home(self, X, method)
         if not hasattr(self, "_trainer"):  # after unpickling
             params = tuple(map(Layer, self.coefs_, self.intercepts_))
             recipe, dtype = self._trained_recipe(), self.coefs_[0].dtype.name
@@ -124,11 +127,19 @@ class Fitted(Settings):
         self.n_outputs_ = self.intercepts_[-1].shape[0]
         self._made_of, self._course = made_of, course
 
+    def _as_of(self, trainer: TrainerLike, course: Course) -> Any:
+        """Return an estimator as if training had ended with the epoch that trainer is at."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view._keep(trainer, replace(course, rate=copy(course.rate), best=None))
+        return view
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the trainer out: it holds arrays of a device, and the weights are in coefs_."""
         state: dict[str, Any] = dict(super().__getstate__())
         state["_optimizer_state"] = self._moments()
-        state.pop("_trainer", None)
+        for name in ("_trainer", "_home", "_epoch_view"):
+            state.pop(name, None)
         return state
 
 

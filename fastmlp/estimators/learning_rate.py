@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from fastmlp.core import Array, Namespace, Optimizer
+from fastmlp.core.schedules import FACTORS
 
 SMALLEST = 1e-6  # where "adaptive" gives up
 
@@ -37,3 +43,15 @@ class LearningRate:
             return True
         self.value /= 5.0
         return False
+
+
+def planned(optimizer: Optimizer, t: int) -> float:
+    """Return what the schedule of an optimizer, if it has one, makes of the rate in step t."""
+    found: Optimizer | None = optimizer
+    while found is not None:
+        if found.name == "scheduled":
+            kind, n_steps, n_warm_up = found.settings
+            host, step = cast(Namespace, np), cast(Array, np.asarray(float(t)))
+            return float(cast(Any, FACTORS[kind](host, step, n_steps, n_warm_up)))
+        found = found.inner
+    return 1.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +15,13 @@ from sklearn.utils.validation import _num_samples
 from fastmlp.backends import array_backend
 from fastmlp.estimators.arrays import as_host
 from fastmlp.estimators.base import BaseMLP
-from fastmlp.estimators.on_device import rows_of
+from fastmlp.estimators.on_device import home, rows_of
 from fastmlp.estimators.pairs import Rows, paired
 from fastmlp.estimators.progress import progress_bar
-from fastmlp.estimators.solvers import Job, Show, advise, keep_best, listener, orders
+from fastmlp.estimators.solvers import Hear, Job, advise, end_diverged, epochs_of
 from fastmlp.training import DivergenceError, Trainer
 from fastmlp.training.many import Learner, train_many
+from fastmlp.training.notices import warn
 
 # What networks of one pass may differ in; it changes no program and no shape.
 OWN = ("random_state", "learning_rate_init")
@@ -153,6 +153,8 @@ def _can_join(model: Any, X: Any) -> bool:
         return False
     if isinstance(model.random_state, np.random.RandomState):  # which others may draw from
         return False
+    if model._has_callbacks:  # which would hear of many trainings at once
+        return False
     return model._backend(X).many is not None
 
 
@@ -171,13 +173,15 @@ def _together(
     for number in numbers:
         own = data.of(parts[number])
         job = models[number]._prepared(*own, data.X_val, data.y_val, resume=False)
+        models[number]._home = home(data.X)
         if isinstance(job.trainer, Trainer) and _same_labels(models[number], whole):
-            jobs[number] = job._replace(samples=job.samples._replace(X=None, y=None))
+            jobs[number] = _without_data(job)
     if jobs:
         with progress_bar(bool(whole.verbose), whole.max_iter) as show:
-            show = _once_per_epoch(show, list(jobs.values()))
+            hear = _once_per_epoch(show)
             learners = [
-                _learner(models[number], job, parts[number], show) for number, job in jobs.items()
+                _learner(models[number], job, parts[number], hear(job))
+                for number, job in jobs.items()
             ]
             _train(learners, X, targets)
         for learner, (number, job) in zip(learners, jobs.items(), strict=True):
@@ -186,32 +190,43 @@ def _together(
     return [number for number in numbers if number not in jobs]
 
 
+def _without_data(job: Job) -> Job:
+    """Let go of the copies of rows: they are found in X."""
+    left: dict[str, Any] = {"X": None, "y": None, "given": None}
+    if job.samples.validation is not None:
+        left["validation"] = job.samples.validation._replace(given=None)  # type: ignore[arg-type]
+    return job._replace(samples=job.samples._replace(**left))
+
+
 def _same_labels(model: Any, whole: Any) -> bool:
     """Tell whether the rows of a network have all classes, so that its outputs are the others'."""
     return np.array_equal(getattr(model, "classes_", ()), getattr(whole, "classes_", ()))
 
 
-def _once_per_epoch(show: Show, jobs: list[Job]) -> Show:
+def _once_per_epoch(show: Callable[[dict[str, float]], None]) -> Callable[[Job], Hear]:
     """Let a progress bar see the first network that tells of each epoch."""
     shown = 0
 
-    def show_first(values: dict[str, float]) -> None:
-        nonlocal shown
-        done = max(job.trainer.epoch for job in jobs)
-        if done > shown:
-            shown = done
-            show(values)
+    def of_job(job: Job) -> Hear:
+        def hear(goes_on: bool) -> bool:
+            nonlocal shown
+            if job.trainer.epoch > shown:
+                shown = job.trainer.epoch
+                show(job.course.history.row())
+            return False
 
-    return show_first
+        return hear
+
+    return of_job
 
 
-def _learner(model: Any, job: Job, rows: Rows | None, show: Show) -> Learner:
-    course, samples = job.course, job.samples
+def _learner(model: Any, job: Job, rows: Rows | None, hear: Hear) -> Learner:
+    epochs, samples = epochs_of(model, job, hear), job.samples
     return Learner(
         trainer=job.trainer,  # type: ignore[arg-type]  # asked before
-        orders=orders(model, job),
-        on_epoch=listener(model, job, show),
-        learning_rates=course.rate.epochs(course.t, samples.rows.size),
+        orders=epochs.orders,
+        on_epoch=epochs.on_epoch,
+        learning_rates=epochs.learning_rates,
         rows=rows,
         weights=samples.weights,
         looks=samples.validation is not None,
@@ -226,22 +241,20 @@ def _train(learners: list[Learner], X: Any, targets: Any) -> None:
         epoch = min(learner.trainer.epoch for learner in learners)
         if epoch == 0:
             raise
-        warnings.warn(
-            f"Training was interrupted: the weights of epoch {epoch}, or of the epoch in which "
-            "training had ended before, are kept.",
-            stacklevel=4,
+        warn(
+            f"Training was interrupted in epoch {epoch + 1}: each network keeps what it had learnt "
+            "by then."
         )
 
 
 def _ended(model: Any, job: Job, learner: Learner) -> bool:
     """Give a network what it has learnt; tell whether all is well."""
-    is_well = learner.error is None
+    is_well = True
     if learner.error is not None:
         try:
-            keep_best(learner.error, job)
-            is_well = True
+            end_diverged(learner.error, job)
         except DivergenceError:
-            pass
+            is_well = False
     if job.trainer.epoch:
         model._keep(job.trainer, job.course)
     else:
@@ -263,9 +276,8 @@ def _warn_of(models: list[Any], settings: list[Mapping[str, Any]], failed: list[
         f"number {number} with {dict(settings[number])} {end}"
         for number, end in zip(failed, ends, strict=True)
     )
-    warnings.warn(
+    warn(
         f"{len(failed)} of {len(models)} networks diverged and keep the weights of the epoch "
         f"before: {named}. Try a smaller learning_rate_init, or scale X to 0..1.",
         ConvergenceWarning,
-        stacklevel=3,
     )

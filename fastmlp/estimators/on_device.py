@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 
 from fastmlp.backends import Backend, array_backend
 from fastmlp.core import Array
@@ -29,6 +30,29 @@ def stand_in(X: Any) -> NDArray[Any]:
         )
     zero = np.complex128(0) if dtype_name(X).startswith("complex") else np.float64(0)
     return np.broadcast_to(zero, tuple(X.shape))
+
+
+def home(X: Any) -> tuple[str, str] | None:
+    """Library and device of an array of a device; None for host data."""
+    owner = array_backend(X)
+    return None if owner is None else (owner.name, owner.device)
+
+
+def check_same_home(model: Any, X: Any, method: str) -> None:
+    """Raise ValueError for an X from elsewhere than at fit, under scikit-learn's dispatch alone.
+
+    Without it, a network that was trained on a GPU answers to hosts, too. One from a file
+    has no home yet.
+    """
+    if not get_config()["array_api_dispatch"] or "_home" not in vars(model):
+        return
+    learnt, now = model._home, home(X)
+    if learnt != now:
+        raise ValueError(
+            f"Inputs passed to {type(model).__name__}.{method}() must use the same namespace and "
+            f"the same device as those passed to fit(), under array_api_dispatch: X lies on {now}, "
+            f"it was {learnt} at fit. Move X there, or leave array_api_dispatch off."
+        )
 
 
 def rows_of(X: Any, rows: NDArray[np.int32], backend: Backend) -> Any:

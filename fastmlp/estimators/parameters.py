@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp.backends import PRECISIONS, Backend
-from fastmlp.core import ACTIVATIONS
+from fastmlp.core import ACTIVATIONS, Augmentation
 from fastmlp.training.host import INITS
 
 SCHEDULES = ("cosine", "one_cycle")  # of the learning rate, step by step
@@ -40,6 +40,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
         Interval(Integral, 1, None, closed="left"),
         Options(Real, {np.inf}),
     ],
+    "monitor": [str, callable, None],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "init": [StrOptions({"auto", *INITS})],
     "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
@@ -49,6 +50,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_norm": [Interval(Real, 0, None, closed="neither"), None],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
+    "augmentation": [Augmentation, None],
     "backend": [str, Backend, None],
     "device": [str, None],
     "dtype": [StrOptions({"float32", "float64"}), None],
@@ -101,6 +103,10 @@ DESCRIPTION = """
         Of adam and adamw (eq. 21); beta_2 and epsilon also of rmsprop, as rho and epsilon (eq. 40).
     n_iter_no_change : int or inf, default=10
         See tol.
+    monitor : str, callable or None, default=None
+        Score of the validation samples that early_stopping goes by, the larger the better:
+        accuracy or R2; "loss": minus their loss; one of `sklearn.metrics.get_scorer_names`, or
+        scorer(estimator, X, y).
     max_fun : int, default=15000
         Evaluations of the loss at most, of lbfgs.
     init : str, default="auto"
@@ -113,7 +119,7 @@ DESCRIPTION = """
     input_dropout : float, default=0.0
         The same for the features.
     l1 : float, default=0.0
-        L1 penalty l1 / n sum |W| (eq. 36).
+        L1 penalty: l1 / n times the sum of all absolute weights (eq. 36).
     weight_decay : float, default=0.01
         Of adamw: the part of the weights that is taken off per step, times the learning rate
         (eq. 39). alpha, the L2 penalty, comes on top of it.
@@ -124,6 +130,10 @@ DESCRIPTION = """
     warmup_fraction : float, default=0.0
         The part of all steps in max_iter epochs in which the learning rate rises to its value
         (eq. 41).
+    augmentation : fastmlp.core.Augmentation or None, default=None
+        Rows of X are images: move each of them a little in each step, at random (eq. 45-48). The
+        same seed moves them alike on every backend. Loss and accuracy of an epoch are those of the
+        moved images; outputs and scores see images as they are.
     backend : str, Backend or None, default=None
         "numpy", "jax", "cupy", "torch" or another of `fastmlp.backends.backend_names`. None: an
         array of JAX, CuPy or PyTorch decides by itself; host data takes the environment variable

@@ -49,4 +49,7 @@ def _lines(write: Callable[[str], None], epochs: int) -> Callable[[dict[str, flo
 
 
 def _text(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+    told = {
+        name: value for name, value in values.items() if name not in ("learning_rate", "epoch_s")
+    }
+    return "  ".join(f"{name} {value:.4f}" for name, value in told.items())

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from fastmlp.backends import Backend
+from fastmlp.core import Augmentation
 from fastmlp.estimators.arrays import as_host, in_kind
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.on_device import answers
@@ -38,7 +39,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
         W (n_in, n_out) and b (n_out,) of each layer.
     history_ : dict of lists
         One value per epoch: loss (mean over the epoch's batches as they were learnt from),
-        val_loss if validation data were given, epoch_s.
+        learning_rate, epoch_s, and of validation samples val_loss and the val_score that stops
+        it. ``history_.to_frame()`` is a pandas data frame.
     loss_curve_ : list of float
         The history's loss, the L2 penalty included.
     n_iter_ : int
@@ -88,6 +90,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        monitor: Any = None,
         max_fun: int = 15000,
         init: str = "auto",
         dropout: Any = 0.0,
@@ -97,6 +100,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
         max_norm: float | None = None,
         clip_norm: float | None = None,
         warmup_fraction: float = 0.0,
+        augmentation: Augmentation | None = None,
         backend: str | Backend | None = None,
         device: str | None = None,
         dtype: str | None = None,
@@ -157,7 +161,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101
 
     def predict(self, X: Any) -> Any:
         """Values (n_samples,), or (n_samples, n_outputs) if y had several."""
-        outputs = self._outputs(X)
+        outputs = self._outputs(X, "predict")
         if isinstance(outputs, np.ndarray):
             return in_kind(outputs[:, 0] if self._single else outputs, X)
         return answers(self._trainer.backend).column(outputs) if self._single else outputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.parameters import CONSTRAINTS, SCHEDULES
 from fastmlp.training import Trainer, TrainerLike
+from fastmlp.training.notices import warn
 
 
 class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -43,7 +43,9 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self._check_combinations(incremental)
         optimizer = self._limited(self._optimizer(), n_steps)
         l2, l1, dropout = float(self.alpha), float(self.l1), self._dropout()
-        return Recipe(hidden, loss, optimizer, l2=l2, l1=l1, dropout=dropout)
+        return Recipe(
+            hidden, loss, optimizer, l2, l1=l1, dropout=dropout, augmentation=self.augmentation
+        )
 
     def _check_combinations(self, incremental: bool) -> None:
         """Raise ValueError where parameters cannot go together."""
@@ -64,6 +66,7 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         asked = {
             "dropout": bool(np.any(self.dropout)),
             "input_dropout": self.input_dropout > 0,
+            "augmentation": self.augmentation is not None,
             "max_norm": self.max_norm is not None,
             "clip_norm": self.clip_norm is not None,
             "warmup_fraction": rises,
@@ -137,10 +140,9 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if self.batch_size == "auto":
             return min(200, n)
         if int(self.batch_size) > n:
-            warnings.warn(
+            warn(
                 f"batch_size={self.batch_size} is more than the {n} samples: all of them make one "
-                "batch.",
-                stacklevel=6,
+                "batch."
             )
         return min(int(self.batch_size), n)
 

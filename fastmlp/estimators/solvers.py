@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -10,13 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp.core import tree_map
+from fastmlp.backends import Backend
+from fastmlp.core import Recipe, tree_map
 from fastmlp.estimators.course import Course
-from fastmlp.estimators.validation import Validation
+from fastmlp.estimators.learning_rate import planned
+from fastmlp.estimators.monitor import Judge
+from fastmlp.estimators.validation import Given, Validation
 from fastmlp.training import DivergenceError, Epoch, Trainer, TrainerLike
 from fastmlp.training.lbfgs import minimize
+from fastmlp.training.notices import warn
 
-Show = Callable[[dict[str, float]], None]
+# Hears of an epoch, and whether there may be another; a true answer ends the training.
+Hear = Callable[[bool], bool]
 
 
 class Samples(NamedTuple):
@@ -26,81 +31,123 @@ class Samples(NamedTuple):
     y: NDArray[Any]  # targets (n, n_outputs)
     weights: NDArray[Any] | None
     rows: NDArray[np.int32]  # of X, to be learnt from
+    given: Given  # the same rows and others, before they became numbers
     validation: Validation | None
 
 
 class Job(NamedTuple):
     """A training that is ready to begin."""
 
+    backend: Backend
+    recipe: Recipe
+    dtype: str
     trainer: TrainerLike
     samples: Samples
     course: Course
     rng: np.random.RandomState
     epochs: int
+    n_steps: int  # of an epoch
+    judge: Judge | None
 
 
-def run_epochs(model: Any, job: Job, show: Show) -> None:
-    """Train by "sgd" or "adam" until the loss, or the validation score, has settled."""
-    trainer, samples, course = job.trainer, job.samples, job.course
+class Epochs(NamedTuple):
+    """What a trainer asks for, epoch by epoch, and whom it tells."""
+
+    orders: Iterator[NDArray[np.int32]]
+    learning_rates: Iterator[float]
+    on_epoch: Callable[[Epoch], bool]
+
+
+def run_epochs(model: Any, job: Job, hear: Hear) -> None:
+    """Train epoch by epoch until the loss, or the validation score, has settled."""
+    of_others: list[DivergenceError] = []  # trainings that a callback runs
+
+    def heard(goes_on: bool) -> bool:
+        try:
+            return hear(goes_on)
+        except DivergenceError as error:
+            of_others.append(error)
+            raise
+
+    samples, epochs = job.samples, epochs_of(model, job, heard)
     try:
-        trainer.run(
+        job.trainer.run(
             samples.X,
             samples.y,
-            orders(model, job),
-            listener(model, job, show),
+            epochs.orders,
+            epochs.on_epoch,
             weights=samples.weights,
-            learning_rates=course.rate.epochs(course.t, samples.rows.size),
+            learning_rates=epochs.learning_rates,
         )
     except DivergenceError as error:
-        keep_best(error, job)
+        if any(error is other for other in of_others):
+            raise
+        end_diverged(error, job)
 
 
-def listener(model: Any, job: Job, show: Show) -> Callable[[Epoch], bool]:
-    """Return what writes the history, and says when it is enough."""
-    trainer, course = job.trainer, job.course
-    n, validation = job.samples.rows.size, job.samples.validation
+def epochs_of(model: Any, job: Job, hear: Hear) -> Epochs:
+    """Return the epochs of a job; the last one is that in which on_epoch says so."""
+    trainer, samples, course = job.trainer, job.samples, job.course
+    n = samples.rows.size
+    rates: deque[float] = deque()  # of the epochs that have begun
+
+    def noted_rates() -> Iterator[float]:
+        for rate in course.rate.epochs(course.t, n):
+            rates.append(rate)
+            yield rate
 
     def on_epoch(epoch: Epoch) -> bool:
         course.t += n
-        _note(course, epoch, trainer, validation)
+        # what a schedule makes of the rate of the first step
+        factor = planned(job.recipe.optimizer, (epoch.epoch - 1) * job.n_steps + 1)
+        rate = rates.popleft() * factor
+        course.history.begin_row(**epoch.values, learning_rate=rate, epoch_s=epoch.epoch_s)
+        _validate(course, trainer, samples.validation, job.judge)
         score = -epoch.values["loss"]
-        if validation is not None and model.early_stopping:
-            outputs = trainer.predict(validation.X)
-            score = model._score_of(outputs, validation.y, validation.weights)
+        if course.stops_early:
+            score = course.history["val_score"][-1]
             course.scores.append(score)
         is_best = course.patience.see(score, model.tol)
-        if is_best and model.early_stopping:
+        if is_best and course.stops_early:
             course.best = tree_map(np.array, trainer.params())
-        show(epoch.values)
         if course.patience.stalled > model.n_iter_no_change:
             course.converged = course.rate.stalled()
             course.patience.stalled *= course.converged
-        return course.converged
+        is_enough = hear(not course.converged)
+        return course.converged or is_enough
 
-    return on_epoch
+    return Epochs(_orders(model, job), noted_rates(), on_epoch)
 
 
-def keep_best(error: DivergenceError, job: Job) -> None:
-    """Let a training that diverged end as early stopping goes, if there are good weights."""
-    if job.course.best is None:
+def end_diverged(error: DivergenceError, job: Job) -> None:
+    """Let a training that diverged end as early stopping goes, or raise the error.
+
+    There are weights to keep, the best ones or, where no epoch had a finite score, those of the
+    last.
+    """
+    course, epoch = job.course, job.trainer.epoch
+    if not (course.stops_early and (course.best is not None or epoch > 0)):
         raise error
-    job.course.converged = True
-    epoch = f"weights of epoch {job.trainer.epoch}"
-    warnings.warn(
-        str(error).replace(epoch, "best weights before"), ConvergenceWarning, stacklevel=6
-    )
+    course.converged = course.diverged = True
+    text = str(error)
+    if course.best is not None:
+        text = text.replace(f"weights of epoch {epoch}", "best weights before")
+    warn(text, ConvergenceWarning)
 
 
-def _note(
-    course: Course, epoch: Epoch, trainer: TrainerLike, validation: Validation | None
+def _validate(
+    course: Course, trainer: TrainerLike, validation: Validation | None, judge: Judge | None
 ) -> None:
-    """Write an epoch into the history."""
-    found = trainer.evaluate(validation.X, validation.y) if validation else {}
-    course.note(**epoch.values, epoch_s=epoch.epoch_s)
-    course.note(**{f"val_{name}": value for name, value in found.items()})
+    """Write what validation finds into the row of the epoch, which is there by now."""
+    if validation is None:
+        return
+    found = trainer.evaluate(validation.X, validation.y)
+    course.history.add(**{f"val_{name}": value for name, value in found.items()})
+    if judge is not None:
+        course.history.add(val_score=judge(found))
 
 
-def orders(model: Any, job: Job) -> Iterator[NDArray[np.int32]]:
+def _orders(model: Any, job: Job) -> Iterator[NDArray[np.int32]]:
     """Orders of the epochs: one cumulative shuffle, as scikit-learn draws it."""
     order = job.samples.rows
     for _ in range(job.epochs):
@@ -111,15 +158,19 @@ def orders(model: Any, job: Job) -> Iterator[NDArray[np.int32]]:
         yield order
 
 
-def run_lbfgs(model: Any, job: Job, show: Show) -> None:
+def run_lbfgs(model: Any, job: Job, hear: Hear) -> None:
     """Let SciPy train, on all samples at once."""
     trainer, samples, course = job.trainer, job.samples, job.course
     if not isinstance(trainer, Trainer):
         raise ValueError(f"solver='lbfgs' does not train on {trainer.name}: take 'adam' or 'sgd'.")
+    is_enough = False
 
-    def on_iteration(epoch: Epoch) -> None:
-        _note(course, epoch, trainer, samples.validation)
-        show(epoch.values)
+    def on_iteration(epoch: Epoch) -> bool:
+        nonlocal is_enough
+        course.history.begin_row(**epoch.values, epoch_s=epoch.epoch_s)
+        _validate(course, trainer, samples.validation, job.judge)
+        is_enough = hear(True)
+        return is_enough
 
     ended = minimize(
         trainer,
@@ -133,20 +184,21 @@ def run_lbfgs(model: Any, job: Job, show: Show) -> None:
     )
     course.converged = ended.converged
     if not ended.n_iter:
-        course.note(loss=ended.loss, epoch_s=0.0)
-    if not ended.converged:
-        warnings.warn(
+        course.history.begin_row(loss=ended.loss, epoch_s=0.0)
+    if not ended.converged and not is_enough:
+        warn(
             f"lbfgs ended after {ended.n_iter} iterations before the loss settled "
             f"({ended.reason}; it is {ended.loss:.4g}): raise max_iter={model.max_iter} or "
             f"max_fun={model.max_fun}, or scale X.",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 
 def advise(model: Any, course: Course) -> None:
     """Warn of epochs that went wrong or ended early; tol=0 asks for all of them."""
     losses = course.history["loss"][-course.n_iter :]
+    if course.diverged:
+        return  # has been said
     if len(losses) > 1 and losses[-1] > losses[0]:
         advice = (
             f"The loss rose from {losses[0]:.4g} to {losses[-1]:.4g}: "
@@ -160,7 +212,7 @@ def advise(model: Any, course: Course) -> None:
         )
     else:
         return
-    warnings.warn(advice, ConvergenceWarning, stacklevel=5)
+    warn(advice, ConvergenceWarning)
 
 
 def takes_parts(model: Any) -> bool:

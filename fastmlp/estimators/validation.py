@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+
+from fastmlp.estimators.arrays import as_host
+
+
+class Given(NamedTuple):
+    """Samples as the user knows them: what scorers and callbacks see."""
+
+    X: Any  # a data frame, say
+    y: NDArray[Any]  # labels, not targets
+    weights: Any = None
+
+    def of(self, rows: NDArray[np.int32]) -> Given:
+        """Take these rows, on the host."""
+
+        def taken(part: Any) -> Any:
+            host = None if part is None else as_host(part)
+            return host if host is None or rows.size == len(self.y) else _safe_indexing(host, rows)
+
+        return Given(*map(taken, self))
 
 
 class Validation(NamedTuple):
@@ -15,6 +36,7 @@ class Validation(NamedTuple):
     X: NDArray[Any]
     y: NDArray[Any]  # targets (n, n_outputs)
     weights: NDArray[Any] | None
+    given: Callable[[], Given]  # the same, made when a scorer asks for them
 
 
 def split_off(
@@ -24,7 +46,9 @@ def split_off(
     rng: np.random.RandomState,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Draw a fraction of the rows for validation, as scikit-learn draws it; the others first."""
-    kept, others = train_test_split(rows, test_size=fraction, random_state=rng, stratify=labels)
+    kept, others = rows, rows[:0]
+    if fraction > 0.0:
+        kept, others = train_test_split(rows, test_size=fraction, random_state=rng, stratify=labels)
     if others.size < 2:
         raise ValueError(
             f"validation_fraction={fraction} of {rows.size} samples are {others.size} for "

@@ -60,6 +60,8 @@ class KerasTrainer:
 
     Raises
     ------
+    ValueError
+        The recipe has an augmentation, or another part that is not in Keras' words.
     BackendUnavailableError
         Keras or TensorFlow is missing, or Keras runs on another backend.
     """
@@ -75,6 +77,11 @@ class KerasTrainer:
         seed: int = 0,
     ) -> None:
         check_settings(recipe, params, batch_size, dtype)
+        if recipe.augmentation is not None:
+            raise ValueError(
+                f"augmentation={recipe.augmentation}: the Keras reference trains on images as they "
+                "are. Leave augmentation out, or train on a backend of fastmlp.MLPClassifier."
+            )
         self.batch_size, self.dtype, self.learning_rate = batch_size, dtype, learning_rate
         self._keras, self._tf = keras, tf = load_keras()
         self.name, self.device = "keras", device(tf)
@@ -124,7 +131,7 @@ class KerasTrainer:
             exception.
         """
         check_targets(self.params(), X, y)
-        check_weights(weights, X.shape[0])
+        check_weights(weights, X.shape[0], self.dtype)
         rates = iter(repeat(None) if learning_rates is None else learning_rates)
         waiting = same_sizes(orders, X.shape[0], weights, self.batch_size)
         order, started = next(waiting, None), 0.0

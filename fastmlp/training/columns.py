@@ -72,7 +72,8 @@ def _first_weights(f: Callable[..., Any], *trees: Any) -> Any:
 def keeps_unused(recipe: Recipe) -> bool:
     """Tell whether weights of columns without values stay, and columns need no names."""
     penalized = recipe.l2 != 0.0 or recipe.l1 != 0.0
-    by_name = any(recipe.dropout[:1])  # an input is left out by its number
+    # an input is left out by its number, a pixel moves to another place
+    by_name = any(recipe.dropout[:1]) or recipe.augmentation is not None
     return recipe.optimizer.elementwise and recipe.optimizer.rests and not (penalized or by_name)
 
 

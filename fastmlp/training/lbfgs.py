@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.core.network import Layer, Params
 from fastmlp.training.checks import check_batches
 from fastmlp.training.programs import programs
-from fastmlp.training.protocol import Epoch
+from fastmlp.training.protocol import DivergenceError, Epoch
 from fastmlp.training.trainer import Trainer
 
 
@@ -50,11 +51,16 @@ def minimize(
     tol : float
         It ends where the largest part of the gradient is smaller.
     on_iteration : callable, optional
-        Hears of each iteration.
+        Hears of each iteration; a true answer ends the minimisation.
 
     Returns
     -------
     Ended
+
+    Raises
+    ------
+    DivergenceError
+        The loss is not finite where an iteration ends.
 
     Examples
     --------
@@ -78,14 +84,17 @@ def minimize(
     """
     from scipy import optimize
 
-    if any(trainer.recipe.dropout):
-        raise ValueError(
-            f"recipe.dropout={trainer.recipe.dropout}: L-BFGS needs the same loss for the same "
-            "weights, which dropout does not give. Leave dropout out, or train by epochs."
-        )
+    recipe = trainer.recipe
+    chances = {"dropout": any(recipe.dropout), "augmentation": recipe.augmentation is not None}
+    for name, is_asked in chances.items():
+        if is_asked:
+            raise ValueError(
+                f"recipe.{name}={getattr(recipe, name)}: L-BFGS needs the same loss for the same "
+                f"weights, which {name} does not give. Leave {name} out, or train by epochs."
+            )
     check_batches(weights, np.arange(X.shape[0], dtype=np.int32), X.shape[0])
     backend, data = trainer.backend, trainer.place(X, y, weights, whole=True)
-    program = programs(backend, trainer.recipe).objective
+    program = programs(backend, recipe).objective
     rows = backend.to_device(np.arange(data.n_rows), "int32")
     shapes = [layer.W.shape for layer in trainer.params()]
     first, loss, started = trainer.epoch, np.nan, time.perf_counter()
@@ -97,13 +106,24 @@ def minimize(
         loss = float(backend.to_host(value))
         return loss, np.asarray(backend.to_host(gradient), dtype=np.float64)
 
+    def check_finite(value: float) -> None:
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"lbfgs found no finite loss in iteration {trainer.epoch - first + 1} (it is "
+                f"{value:g}): X, or y, is too large for dtype {trainer.dtype}. Scale both to "
+                "values around 1. The weights of the iteration before are kept."
+            )
+
     def accepted(vector: NDArray[Any]) -> None:
         nonlocal started
+        check_finite(loss)
         trainer.set_params(_unpack(vector.copy(), shapes))
         trainer.epoch += 1
         now = time.perf_counter()
-        on_iteration(Epoch(trainer.epoch, {"loss": loss}, now - started))
+        is_enough = on_iteration(Epoch(trainer.epoch, {"loss": loss}, now - started))
         started = now
+        if is_enough:
+            raise StopIteration
 
     result = optimize.minimize(
         loss_and_gradient,
@@ -113,6 +133,7 @@ def minimize(
         callback=accepted,
         options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
     )
+    check_finite(float(result.fun))
     trainer.set_params(_unpack(result.x, shapes))
     return Ended(trainer.epoch - first, float(result.fun), result.status == 0, result.message)
 

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from fastmlp.backends.record import Backend, Many
 from fastmlp.core.arrays import Array
-from fastmlp.core.dropout import Chance
+from fastmlp.core.augmentation import Grid
+from fastmlp.core.chance import Chance
 from fastmlp.core.step import Carry, Recipe
 from fastmlp.core.tree import tree_map
+from fastmlp.training.chance import seed_words
 from fastmlp.training.checks import check_batches, check_order, check_weights
 from fastmlp.training.memory import DeviceMemoryError, is_out_of_memory
 from fastmlp.training.programs import Data, epoch_of
@@ -150,15 +152,18 @@ class _Training:
             own["places"], axes["places"] = to_device(np.stack(rows), "int32"), 0
         weights: Any = [learner.weights for learner in self.learners]
         for found in weights:
-            check_weights(found, self.n_rows)
+            check_weights(found, self.n_rows, self.dtype)
         if weights[0] is not None:
             own["weights"] = to_device(np.stack(weights)[:, :, None], self.dtype)
             axes["weights"] = 0
+        words = seed_words([learner.trainer.seed for learner in self.learners])
+        seeds = to_device(words.reshape(-1, 1), "int32")
         if isinstance(shared.chance, Chance):
-            seeds = [[learner.trainer.seed % 2**32] for learner in self.learners]
-            words = np.asarray(seeds, dtype=np.uint32).view(np.int32)
-            own["chance"] = shared.chance._replace(seed=to_device(words, "int32"))
+            own["chance"] = shared.chance._replace(seed=seeds)
             axes["chance"] = Chance(0, None)  # type: ignore[arg-type]
+        if isinstance(shared.grid, Grid):
+            own["grid"] = shared.grid._replace(chance=shared.grid.chance._replace(seed=seeds))
+            axes["grid"] = Grid(Chance(0, None), None, None, None)  # type: ignore[arg-type]
         return shared._replace(**own), Data(None, None, **axes)  # type: ignore[arg-type]
 
     def _draw(self) -> bool:

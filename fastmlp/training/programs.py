@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, cast
 
-import numpy as np
-
 from fastmlp import core
 from fastmlp.backends.record import Backend
 from fastmlp.core.arrays import Array, Namespace
@@ -29,6 +27,7 @@ class Data(NamedTuple):
     y: Array  # (n, n_outputs)
     weights: Array | Nothing = ()  # (n, 1)
     chance: core.Chance | Nothing = ()  # of dropout
+    grid: core.Grid | Nothing = ()  # of augmentation
     places: Array | Nothing = ()  # (n,) rows of X and y that are learnt from, if not all are
 
 
@@ -125,21 +124,16 @@ def epoch_of(backend: Backend, recipe: Recipe) -> Any:
     return epoch
 
 
-def place_chance(backend: Backend, params: Params, seed: int) -> core.Chance:
-    """Put what dropout's masks are made of on the device."""
-    word = np.asarray([seed % 2**32], dtype=np.uint32).view(np.int32)
-    units = np.arange(max(layer.W.shape[0] for layer in params))
-    return core.Chance(*(backend.to_device(array, "int32") for array in (word, units)))
-
-
 def _taken(
     backend: Backend, recipe: Recipe, params: Params, t: Any, rows: Array, data: Data
 ) -> tuple[Recipe, Array, Array, Array | None]:
-    """Return rows of the data, and the recipe that they are learnt by: some units may be out."""
+    """Return rows of the data as a step sees them: images moved, some units left out."""
     xp = backend.xp
     places = rows if isinstance(data.places, tuple) else xp.take(data.places, rows, axis=0)
     x, y = (xp.take(array, places, axis=0) for array in (data.X, data.y))
     weights = None if isinstance(data.weights, tuple) else xp.take(data.weights, rows, axis=0)
+    if recipe.augmentation and data.grid:
+        x = core.augment(xp, recipe.augmentation, x, rows, t, data.grid)
     if data.chance:
         recipe, x = core.thin(xp, recipe, params, t, x, rows, data.chance)
     return backend.tune(recipe), x, y, weights

@@ -16,17 +16,19 @@ from fastmlp.backends.record import HOT_STEPS, Backend
 from fastmlp.core.arrays import Array
 from fastmlp.core.network import Params
 from fastmlp.core.step import Carry, Recipe
+from fastmlp.training.chance import chance_of
 from fastmlp.training.checks import (
     check_batches,
     check_order,
     check_settings,
     check_targets,
     check_weights,
+    plain_augmentation,
 )
 from fastmlp.training.columns import Columns, keeps_unused, live_columns, moves_others
 from fastmlp.training.memory import tells_of_memory
 from fastmlp.training.predictor import Predictor
-from fastmlp.training.programs import Data, place_chance, programs
+from fastmlp.training.programs import Data, programs
 from fastmlp.training.protocol import DivergenceError, Epoch, OnEpoch, diverged
 
 
@@ -56,7 +58,7 @@ class Trainer(Predictor):
         Let ``on_epoch`` hear of an epoch when the next one is already under way, on a library that
         computes while Python goes on; if it then ends the training, that one is dropped.
     seed : int
-        Of dropout's masks; counts modulo 2^32.
+        Of dropout's masks and of the ways that images are moved; counts modulo 2^32.
 
     Examples
     --------
@@ -93,6 +95,7 @@ class Trainer(Predictor):
             scale=float(recipe.scale),
             l1=float(recipe.l1),
             dropout=tuple(map(float, recipe.dropout)),
+            augmentation=plain_augmentation(recipe.augmentation),
         )
         self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
         self.learning_rate, self.overlap, self.seed = learning_rate, overlap, int(seed)
@@ -155,7 +158,7 @@ class Trainer(Predictor):
     ) -> Placed:
         """Bring the data of a training to the device, for `train`; ``whole``: all columns."""
         check_targets(self.carry.params, X, y)
-        check_weights(weights, X.shape[0])
+        check_weights(weights, X.shape[0], self.dtype)
         used = None
         if isinstance(X, np.ndarray) and not whole and keeps_unused(self.recipe):
             block = self.backend.column_block
@@ -163,11 +166,10 @@ class Trainer(Predictor):
         if self._moves_unused(used):
             used = None
         data = self._place(X if used is None else X[:, used.kept])
-        to_device, rest = self.backend.to_device, dict[str, Any]()
+        to_device, params = self.backend.to_device, self.carry.params
+        rest = chance_of(self.backend, self.recipe, params, self.seed, self.dtype)
         if weights is not None:
             rest["weights"] = to_device(weights.reshape(-1, 1), self.dtype)
-        if any(self.recipe.dropout):
-            rest["chance"] = place_chance(self.backend, self.carry.params, self.seed)
         return Placed(Data(data, to_device(y, self.dtype), **rest), X.shape[0], used, weights)
 
     @tells_of_memory

@@ -148,7 +148,9 @@ def _training(model: Any) -> dict[str, Any]:
         "solver": model.solver,
         "settings other than the defaults": f"`{settings}`" if settings else "none",
         "epochs": len(model.loss_curve_) or "not known",
-        "time of all epochs": f"{sum(epoch_s):.3g} s" if epoch_s else "not known",
+        "time of all epochs": f"{sum(epoch_s):.3g} s"
+        if epoch_s and np.isfinite(epoch_s).all()
+        else "not known",
         "backend, device": ", ".join(filter(None, (model.backend_, model.device_))),
         "dtype": model.coefs_[0].dtype.name,
     }
@@ -160,7 +162,7 @@ def _results(model: Any, score: Mapping[str, float]) -> dict[str, Any]:
         if not name.startswith("val_")
         else f"{name.removeprefix('val_')}, last epoch (of the validation samples)": values[-1]
         for name, values in model.history_.items()
-        if name != "epoch_s" and values
+        if name not in ("epoch_s", "learning_rate") and values and np.isfinite(values[-1])
     }
     if model.best_validation_score_ is not None:
         last["best score (of the validation samples)"] = model.best_validation_score_

@@ -19,6 +19,7 @@ from fastmlp.estimators.exchange.errors import ModelFileError
 from fastmlp.estimators.exchange.restored import Parts, restored
 from fastmlp.estimators.exchange.trees import Tensors, flatten, unflatten
 from fastmlp.estimators.exchange.values import pack, unpack
+from fastmlp.estimators.history import History
 from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.patience import Patience
@@ -28,7 +29,7 @@ WHERE = ("backend", "device", "precision")  # the file is for any of them
 RATE = ("kind", "init", "power_t", "value")
 PATIENCE = ("stalled", "best")
 # Of a course, what has entries of its own, and what are values.
-PARTS = ("rate", "patience", "best")
+PARTS = ("rate", "patience", "history", "best")
 VALUES = tuple(field.name for field in fields(Course) if field.name not in PARTS)
 
 
@@ -129,6 +130,7 @@ def described(model: Any) -> tuple[dict[str, Any], Tensors]:
         "course": {name: pack(getattr(course, name)) for name in VALUES},
         "rate": {name: pack(getattr(course.rate, name)) for name in RATE},
         "patience": {name: pack(getattr(course.patience, name)) for name in PATIENCE},
+        "history": pack(dict(course.history)),
         "best": None if best is None else flatten(best, "best", tensors),
         "optimizer": None,
     }
@@ -177,6 +179,7 @@ def made(description: dict[str, Any], tensors: Tensors) -> Any:
     _fill(course, VALUES, description["course"])
     _fill(course.rate, RATE, description["rate"])
     _fill(course.patience, PATIENCE, description["patience"])
+    course.history = History(unpack(description["history"]))
     params = _network(tensors, "params", sizes)
     arrays: list[Any] = [array for layer in params for array in layer]
     if not all(np.isfinite(array).all() for array in arrays):

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp.core import Layer, Params
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.restored import SIGMOID, SOFTMAX, Parts, restored
+from fastmlp.estimators.history import History
 from fastmlp.estimators.parameters import SCHEDULES
 
 KNOWN = {"activation": ("identity", "logistic", "tanh", "relu"), "solver": ("lbfgs", "sgd", "adam")}
@@ -68,7 +69,7 @@ def to_sklearn(model: Any) -> Any:
 
 
 def _give_course(model: Any, theirs: Any) -> None:
-    course = model._course.resumed(None, model._stops_early())
+    course = model._course.resumed(None, model._stops_early(), repr(None))
     theirs.loss_curve_ = list(model.loss_curve_)
     theirs._no_improvement_count = course.patience.stalled
     best = course.patience.best
@@ -179,9 +180,8 @@ def _loss(fitted: Any) -> str:
 
 def _course(model: Any, fitted: Any) -> Course:
     course = Course(model._rate(), t=fitted.t_, n_iter=fitted.n_iter_)
-    course.history = {
-        "loss": [float(loss) for loss in getattr(fitted, "loss_curve_", [fitted.loss_])]
-    }
+    losses = getattr(fitted, "loss_curve_", [fitted.loss_])
+    course.history = History(loss=[float(loss) for loss in losses])
     if not hasattr(fitted, "_optimizer"):  # L-BFGS leaves nothing else
         return course
     course.stops_early = fitted.best_loss_ is None

@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fastmlp.core import Augmentation
+
 # dtypes of labels and parameters, beside text
 INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 NUMBERS = INTEGERS | {"bool", "float16", "float32", "float64"}
@@ -41,6 +43,8 @@ def pack(value: Any) -> Any:
         return [pack(item) for item in value]
     if kind is tuple:
         return {"tuple": [pack(item) for item in value]}
+    if kind is Augmentation:
+        return {"augmentation": [pack(item) for item in value]}
     if kind is dict:
         return {"dict": [[pack(key), pack(item)] for key, item in value.items()]}
     if isinstance(value, np.generic) and (name := _name(value.dtype)):
@@ -104,6 +108,7 @@ KINDS: dict[str, Any] = {
     "float": _float,
     "tuple": lambda content: tuple(unpack(content)),
     "dict": lambda content: {unpack(key): unpack(value) for key, value in content},
+    "augmentation": lambda content: Augmentation(*unpack(content)),
     "numpy": _scalar,
     "array": _array,
 }

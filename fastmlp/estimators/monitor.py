@@ -1,0 +1,63 @@
+"""By which score a training is stopped, and its best weights are chosen."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import get_scorer, get_scorer_names
+
+from fastmlp.estimators.course import Course
+from fastmlp.estimators.validation import Validation
+from fastmlp.training import TrainerLike
+
+# Loss and metrics of the validation samples -> score of the epoch, the larger the better.
+Judge = Callable[[dict[str, float]], float]
+
+
+def scorer_of(monitor: Any) -> Any:
+    """Return the scorer that ``monitor`` names, or is; None for those of our own."""
+    if monitor is None or monitor == "loss":
+        return None
+    if not isinstance(monitor, str):
+        return monitor
+    names = get_scorer_names()
+    if monitor not in names:
+        close = difflib.get_close_matches(monitor, ["loss", *names], n=1)
+        raise ValueError(
+            f"monitor={monitor!r} is unknown"
+            + (f" (did you mean {close[0]!r}?)" if close else "")
+            + ", expected 'loss', a name out of sklearn.metrics.get_scorer_names(), or a function "
+            "scorer(estimator, X, y)."
+        )
+    return get_scorer(monitor)
+
+
+def judge_of(model: Any, trainer: TrainerLike, course: Course, validation: Validation) -> Judge:
+    """Return what gives the score of an epoch that has just ended."""
+    monitor = model.monitor
+    if monitor is None:
+        return lambda found: model._score_of(
+            trainer.predict(validation.X), validation.y, validation.weights
+        )
+    if isinstance(monitor, str) and monitor == "loss":
+        return lambda found: -found["loss"]
+    scorer, given = scorer_of(monitor), validation.given()
+
+    def judge(found: dict[str, float]) -> float:
+        score: Any = None
+        try:
+            score = scorer(model._as_of(trainer, course), given.X, given.y)
+            return float(score)
+        except Exception as error:
+            if not np.isfinite(trainer.predict(validation.X)).all():
+                return float("nan")  # as without a monitor
+            what = "raised" if score is None else f"gave {score!r:.60}, expected a number, and"
+            raise ValueError(
+                f"monitor={monitor!r} {what} {type(error).__name__} on the validation samples in "
+                f"epoch {trainer.epoch}: {error}"
+            ) from error
+
+    return judge
