@@ -173,7 +173,6 @@ def _together(
     for number in numbers:
         own = data.of(parts[number])
         job = models[number]._prepared(*own, data.X_val, data.y_val, resume=False)
-        models[number]._home = home(data.X)
         if isinstance(job.trainer, Trainer) and _same_labels(models[number], whole):
             jobs[number] = _without_data(job)
     if jobs:
@@ -185,7 +184,9 @@ def _together(
             ]
             _train(learners, X, targets)
         for learner, (number, job) in zip(learners, jobs.items(), strict=True):
-            if not _ended(models[number], job, learner):
+            if _ended(models[number], job, learner):
+                models[number]._home = home(data.X)
+            else:
                 failed.append(number)
     return [number for number in numbers if number not in jobs]
 
