@@ -50,6 +50,7 @@ def run_epochs(
     """
     n = samples.rows.size
     rates: deque[float] = deque()  # of the epochs that have begun
+    of_others: list[DivergenceError] = []  # trainings that a callback runs
 
     def noted_rates() -> Iterator[float]:
         for rate in course.rate.epochs(course.t, n):
@@ -71,7 +72,11 @@ def run_epochs(
         if course.patience.stalled > model.n_iter_no_change:
             course.converged = course.rate.stalled()
             course.patience.stalled *= course.converged
-        is_enough = hear(not course.converged)
+        try:
+            is_enough = hear(not course.converged)
+        except DivergenceError as error:
+            of_others.append(error)
+            raise
         return course.converged or is_enough
 
     try:
@@ -84,7 +89,9 @@ def run_epochs(
             learning_rates=noted_rates(),
         )
     except DivergenceError as error:
-        if not course.stops_early or (course.best is None and trainer.epoch == 0):
+        is_ours = not any(error is other for other in of_others)
+        has_weights = course.best is not None or trainer.epoch > 0
+        if not (is_ours and course.stops_early and has_weights):
             raise
         # as early stopping goes: there are weights to keep, the best ones or, where no epoch had a
         # finite score, those of the last
