@@ -259,3 +259,9 @@ def test_an_estimator_that_a_scorer_keeps_stays_that_of_its_epoch() -> None:
         np.testing.assert_array_equal(estimator.predict_proba(X[:5]), answer)
         assert len(estimator.history_["loss"]) == estimator.n_iter_ == number
     assert not np.allclose(answers[0], answers[-1])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_one_weight_for_all_samples_is_taken_with_a_monitor() -> None:
+    model = MLPClassifier((5,), max_iter=2, early_stopping=True, monitor="accuracy")
+    assert len(model.fit(X, Y, sample_weight=2.0).validation_scores_) == 2
