@@ -136,3 +136,13 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(table(tmp_path / "training.csv")) > 100
     assert len(names["frame"]) == 30
     assert -0.5 < names["model"].best_validation_score_ < 0.0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_line_that_was_cut_stays_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jsonl"
+    path.write_text('{"epoch": 1}', encoding="utf-8")
+    log = JSONLinesLog(path, append=True)
+    MLPClassifier((5,), max_iter=2, tol=0).set_callbacks(log).fit(X, Y)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 from pathlib import Path
@@ -19,7 +20,7 @@ from fastmlp import MLPClassifier
 from fastmlp.backends import backend_status, get_backend
 from fastmlp.callbacks import Callback, CSVLog, EpochView, TrainingDoctor
 from fastmlp.data import load_digits
-from fastmlp.training import Trainer
+from fastmlp.training import DivergenceError, Trainer
 
 DIGITS = load_digits()
 X, Y = DIGITS.X_train[:300] / 16.0, DIGITS.y_train[:300]
@@ -247,3 +248,30 @@ def test_clone_pickle_and_search(tmp_path: Path) -> None:
     lines = log.path.read_text().splitlines()
     assert len(lines) == 1 + 2 * (1 + 1 + 5 + 5)
     assert not model.set_callbacks()._has_callbacks
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_training_within_a_callback_that_diverges_comes_through(early_stopping: bool) -> None:
+    class Probe(Callback):
+        def on_epoch_end(self, epoch: EpochView) -> None:
+            raise DivergenceError("of another network")
+
+    model = MLPClassifier((5,), max_iter=5, early_stopping=early_stopping).set_callbacks(Probe())
+    with pytest.raises(DivergenceError, match="of another network"):
+        model.fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_copy_made_while_a_callback_listens_hears_of_others(tmp_path: Path) -> None:
+    copies: list[CSVLog] = []
+
+    class Copied(CSVLog):
+        def on_epoch_end(self, epoch: EpochView) -> None:
+            super().on_epoch_end(epoch)
+            copies.append(copy.deepcopy(self))
+
+    log = Copied(tmp_path / "a.csv")
+    MLPClassifier((5,), max_iter=1).set_callbacks(log).fit(X, Y)
+    copies[0].path = tmp_path / "b.csv"
+    MLPClassifier((5,), max_iter=1).set_callbacks(copies[0]).fit(X, Y)
+    assert (tmp_path / "b.csv").exists()

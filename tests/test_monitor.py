@@ -241,3 +241,27 @@ def test_lbfgs_without_a_finite_loss_says_so() -> None:
     with pytest.raises(DivergenceError, match=r"lbfgs found no finite loss in iteration 1 .*Scale"):
         model.fit(X, 1e30 * Y)
     assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_estimator_that_a_scorer_keeps_stays_that_of_its_epoch() -> None:
+    kept: list[Any] = []
+    answers: list[Any] = []
+
+    def scorer(estimator: Any, X_part: Any, y_part: Any) -> float:
+        kept.append(estimator)
+        answers.append(estimator.predict_proba(X[:5]))
+        return float(estimator.score(X_part, y_part))
+
+    MLPClassifier((5,), max_iter=4, tol=0, early_stopping=True, monitor=scorer).fit(X, Y)
+    assert len(kept) == 4
+    for number, (estimator, answer) in enumerate(zip(kept, answers, strict=True), start=1):
+        np.testing.assert_array_equal(estimator.predict_proba(X[:5]), answer)
+        assert len(estimator.history_["loss"]) == estimator.n_iter_ == number
+    assert not np.allclose(answers[0], answers[-1])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_one_weight_for_all_samples_is_taken_with_a_monitor() -> None:
+    model = MLPClassifier((5,), max_iter=2, early_stopping=True, monitor="accuracy")
+    assert len(model.fit(X, Y, sample_weight=2.0).validation_scores_) == 2

@@ -37,6 +37,11 @@ class Callback:
     def on_fit_end(self) -> None:
         """Hear that a training has ended, well or by an exception."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is of the training that goes on, so that a copy can hear of others."""
+        passing = ("_listens_to", "_file")
+        return {name: value for name, value in vars(self).items() if name not in passing}
+
     def setup(self, estimator: Any, context: Any) -> None:
         """scikit-learn: a fit begins."""
         name = type(self).__name__

@@ -13,21 +13,29 @@ from typing import IO, Any
 from fastmlp.callbacks.base import Callback
 from fastmlp.callbacks.view import EpochView
 
+CLOSED = (b"", b"\n")  # ends of a file of whole lines
+
 
 class _Lines(Callback):
     """A text file, open while a training goes on."""
 
+    _file: IO[str] | None = None
+
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
         self.path, self.append = Path(path), append
         self._columns: list[str] = []
-        self._file: IO[str] | None = None
 
     def on_fit_begin(self) -> None:
         """Open the file, or say why not, before anything is learnt."""
         try:
             self._columns = self._columns_there()
+            is_cut = (
+                self.append and self.path.exists() and self.path.read_bytes()[-1:] not in CLOSED
+            )
             mode = "a" if self.append else "x"
             self._file = self.path.open(mode, encoding="utf-8", newline="")
+            if is_cut:  # by whoever was killed while it wrote
+                self._file.write("\n")
         except FileExistsError as error:
             raise FileExistsError(
                 f"{type(self).__name__}: path={str(self.path)!r} exists. Give append=True to add "
@@ -61,10 +69,11 @@ class _Lines(Callback):
         """Close the file; one in which nothing is written does not stay."""
         if self._file is None:
             return
+        is_empty = self._file.tell() == 0
         self._file.close()
         self._file = None
-        if self.path.stat().st_size == 0 and not self.append:
-            self.path.unlink()
+        if is_empty and not self.append:
+            self.path.unlink(missing_ok=True)
 
 
 class CSVLog(_Lines):

@@ -160,10 +160,11 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         y = self._encode(y_raw, first and learn_classes is None)
         if not first and not incremental:
             self._check_warm_start(y_raw)
-        given, weights = _given(given_X, y_raw, sample_weight), sample_weight
+        weights = sample_weight
         if weights is not None:
             rows = stand_in(X) if self._stays(X, backend) else X
             weights = _check_sample_weight(as_host(weights, "sample_weight"), rows)
+        given = _given(given_X, y_raw, weights)
         weights = self._weighted(weights, y_raw, incremental)
         validation = None
         if X_val is not None:

@@ -131,7 +131,9 @@ class Fitted(Settings):
         """Return an estimator as if training had ended with the epoch that trainer is at."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view._keep(trainer, replace(course, rate=copy(course.rate), best=None))
+        own: dict[str, Any] = {"rate": copy(course.rate), "patience": copy(course.patience)}
+        own |= {"history": course.history.copied(), "scores": list(course.scores), "best": None}
+        view._keep(trainer, replace(course, **own))
         return view
 
     def __getstate__(self) -> dict[str, Any]:

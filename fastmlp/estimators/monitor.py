@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.validation import Validation
-from fastmlp.training import TrainerLike
+from fastmlp.training import Trainer, TrainerLike
 
 # Loss and metrics of the validation samples -> score of the epoch, the larger the better.
 Judge = Callable[[dict[str, float]], float]
@@ -49,7 +49,10 @@ def judge_of(model: Any, trainer: TrainerLike, course: Course, validation: Valid
     def judge(found: dict[str, float]) -> float:
         score: Any = None
         try:
-            score = scorer(model._as_of(trainer, course), given.X, given.y)
+            view = model._as_of(trainer, course)
+            if isinstance(trainer, Trainer):  # it goes on; whoever keeps the view keeps this epoch
+                del view._trainer
+            score = scorer(view, given.X, given.y)
             return float(score)
         except Exception as error:
             if not np.isfinite(trainer.predict(validation.X)).all():

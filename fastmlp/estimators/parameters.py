@@ -12,6 +12,7 @@ from fastmlp.backends import PRECISIONS, Backend
 from fastmlp.core import ACTIVATIONS, Augmentation
 from fastmlp.training.host import INITS
 
+LARGEST = float(np.finfo(np.float32).max)
 SCHEDULES = ("cosine", "one_cycle")  # of the learning rate, step by step
 
 CONSTRAINTS: dict[str, list[Any]] = {
@@ -47,8 +48,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "input_dropout": [Interval(Real, 0, 1, closed="left")],
     "l1": [Interval(Real, 0, None, closed="left")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
-    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "max_norm": [Interval(Real, 0, LARGEST, closed="right"), None],
+    "clip_norm": [Interval(Real, 0, LARGEST, closed="right"), None],
     "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
     "augmentation": [Augmentation, None],
     "backend": [str, Backend, None],
