@@ -223,3 +223,16 @@ def test_differences_and_ratios_are_formed_within_rounds() -> None:
     assert cells["fastmlp:numpy"][1:3] == ["0.300", "s"]
     assert cells["fastmlp:numpy"][4:7] == ["0.200", "s", "1.00"]
     assert cells["sklearn"][6] == "5.00"
+
+
+def test_a_signal_while_a_run_begins_ends_it_at_once() -> None:
+    code = (
+        "import os, signal, sys, threading; from bench.cold import process;"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)); start = threading.Timer.start;"
+        "threading.Timer.start = lambda timer:"
+        " (start(timer), os.kill(os.getpid(), signal.SIGTERM));"
+        "process.run_script(['-c', 'import time; time.sleep(300)'], 300)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, timeout=60, check=False)
+    assert ended.returncode == 1

@@ -36,8 +36,9 @@ def run_script(command: Sequence[str], timeout_s: float) -> dict[str, Any]:
         )
         late = threading.Event()
         timer = threading.Timer(timeout_s, _kill, (process.pid, late))
-        timer.start()
-        try:
+        timer.daemon = True  # an exit need not wait for it
+        try:  # a signal may come while the thread begins
+            timer.start()
             _, code, usage = os.wait4(process.pid, 0)
             wall_s = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(code)  # else Popen would wait, too
