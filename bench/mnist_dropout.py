@@ -13,12 +13,12 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bench.page.svg import panels, paper, standalone
 from fastmlp import MLPClassifier
+from fastmlp.backends import backend_status
 from fastmlp.compare.machine import machine_card
 from fastmlp.data import load_mnist
 
@@ -49,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file, written by a training")
     parser.add_argument("--draw", type=Path, help="SVG file: draw the curve of --out, do not train")
     options = parser.parse_args(arguments)
+    status = backend_status(options.backend)
+    if not status.available:
+        parser.error(f"--backend {options.backend}: {status.reason}. {status.hint}")
+    if not options.out.parent.is_dir():
+        parser.error(f"--out {options.out}: there is no folder {options.out.parent}")
     if options.draw:
         result = json.loads(options.out.read_text(encoding="utf-8"))
         options.draw.write_text(curve(result), encoding="utf-8")
@@ -63,6 +68,7 @@ def run(data_dir: Path | None, backend: str, epochs: int, seed: int) -> dict[str
     """Return the recipe, its curve and its time, with the machine."""
     mnist = load_mnist(data_dir)
     X, X_test = ((part / 255.0).astype("float32") for part in (mnist.X_train, mnist.X_test))
+    used = dict.fromkeys(["numpy", backend])
     settings = {**RECIPE, "max_iter": epochs, "backend": backend, "random_state": seed}
     model = MLPClassifier(**settings)
     started = time.perf_counter()
@@ -74,7 +80,7 @@ def run(data_dir: Path | None, backend: str, epochs: int, seed: int) -> dict[str
         "fit_s": fit_s,  # compiling and the evaluation after each epoch included
         "history": model.history_,
         "device": model.device_,
-        "machine": machine_card({name: version(name) for name in {"numpy", backend}}),
+        "machine": machine_card({name: backend_status(name).version for name in used}),
     }
 
 

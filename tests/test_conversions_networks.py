@@ -285,3 +285,11 @@ def test_a_missing_library_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=rf"{method} needs {name} .*'fastmlp\[{extra}\]'"):
         getattr(model, method)()
+
+
+def test_labels_that_onnx_cannot_hold_are_refused() -> None:
+    pytest.importorskip("onnx")
+    labels = (Y > 4).astype(np.uint64) + np.uint64(2**63 - 1)
+    model = MLPClassifier((5,), max_iter=2, random_state=0).fit(X, labels)
+    with pytest.raises(ValueError, match=r"classes_ go up to 9223372036854775808, .* int64"):
+        model.to_onnx()

@@ -151,3 +151,10 @@ def test_bad_parameters(choices: dict[str, Any], message: str) -> None:
 def test_parts_have_no_end_to_plan_with() -> None:
     with pytest.raises(ValueError, match="does not know how many steps will follow"):
         MLPClassifier(learning_rate="cosine").partial_fit(X, Y, classes=np.unique(Y))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_a_schedule_that_is_complete_asks_for_no_more_epochs(schedule: str) -> None:
+    model = MLPClassifier((16,), learning_rate=schedule, max_iter=8, random_state=0)
+    assert model.fit(X, Y).n_iter_ == 8

@@ -265,3 +265,22 @@ def test_an_estimator_that_a_scorer_keeps_stays_that_of_its_epoch() -> None:
 def test_one_weight_for_all_samples_is_taken_with_a_monitor() -> None:
     model = MLPClassifier((5,), max_iter=2, early_stopping=True, monitor="accuracy")
     assert len(model.fit(X, Y, sample_weight=2.0).validation_scores_) == 2
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:Constructing a DIA matrix")  # what this test is about
+@pytest.mark.parametrize("format_", ["bsr", "coo", "csr", "dia"])
+def test_scorers_see_rows_of_any_sparse_format(format_: str) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    seen: list[Any] = []
+
+    def scorer(estimator: Any, X_part: Any, y_part: Any) -> float:
+        seen.append(X_part)
+        return float(estimator.score(X_part, y_part))
+
+    model = MLPClassifier((5,), max_iter=2, early_stopping=True, monitor=scorer, random_state=0)
+    model.fit(sparse.csr_matrix(X).asformat(format_), Y)
+    dense = MLPClassifier((5,), max_iter=2, early_stopping=True, monitor=scorer, random_state=0)
+    dense.fit(X, Y)
+    np.testing.assert_array_equal(seen[0].toarray(), seen[-1])
+    assert model.validation_scores_ == dense.validation_scores_

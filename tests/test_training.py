@@ -302,3 +302,15 @@ def test_programs_are_found_again_for_an_equal_recipe() -> None:
     assert programs(numpy, recipe) is programs(numpy, make_recipe(optimizer=adam(), l2=0.5))
     for other in (recipe._replace(l2=0.25), recipe._replace(scale=0.5)):
         assert programs(numpy, recipe) is not programs(numpy, other)
+
+
+def test_numbers_may_have_their_bytes_in_any_order() -> None:
+    X, y = make_problem("squared_error")
+    trained = []
+    for given in (X, X.astype(">f8"), X.astype("<f8")):
+        trainer = make_trainer(make_recipe("squared_error"))
+        trainer.run(given, y, orders(70, 1))
+        trained.append(trainer.params())
+    for other in trained[1:]:
+        for a, b in zip(leaves(trained[0]), leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)

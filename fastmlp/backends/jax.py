@@ -91,7 +91,8 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         return turn(carry), ys
 
     def vmap(f: Function, axes: Any) -> Function:
-        return jax.vmap(f, in_axes=axes)
+        batched: Function = jax.vmap(f, in_axes=axes)
+        return batched
 
     own = {"take": take, "take_along_axis": take_along_axis}
     return Backend(

@@ -19,7 +19,7 @@ def _gelu_tanh(xp: Namespace, z: Array) -> Array:
 
 
 def _near(xp: Namespace, z: Array) -> Array:
-    """Cut z to where tanh is not yet +-1 to the last digit of float64, so that z^2 stays finite."""
+    """Cut z to where tanh is +-1 to the last digit of float64 by then, so that z^2 stays finite."""
     return xp.minimum(xp.maximum(z, -10.0), 10.0)
 
 

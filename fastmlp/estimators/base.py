@@ -24,7 +24,7 @@ from fastmlp.estimators.monitor import judge_of, scorer_of
 from fastmlp.estimators.on_device import check_finite, home, rows_of, stand_in
 from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Job, Samples, advise, run_epochs, run_lbfgs
-from fastmlp.estimators.validation import Given, Validation, split_off
+from fastmlp.estimators.validation import Validation, as_given, split_off
 from fastmlp.training import Trainer, draw_params
 from fastmlp.training.notices import warn
 from fastmlp.training.placed import dtype_name
@@ -164,7 +164,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         if weights is not None:
             rows = stand_in(X) if self._stays(X, backend) else X
             weights = _check_sample_weight(as_host(weights, "sample_weight"), rows)
-        given = _given(given_X, y_raw, weights)
+        given = as_given(given_X, y_raw, weights)
         weights = self._weighted(weights, y_raw, incremental)
         validation = None
         if X_val is not None:
@@ -222,7 +222,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
             with progress_bar(bool(self.verbose), job.epochs) as show:
 
                 def hear(goes_on: bool) -> bool:
-                    show(course.history.row())
+                    show(course.history.row)
                     return hooks is not None and hooks.epoch_ended(goes_on)
 
                 (run_lbfgs if self.solver == "lbfgs" else run_epochs)(self, job, hear)
@@ -270,7 +270,7 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
     def _check_validation(self, X_val: Any, y_val: Any, backend: Backend) -> Validation:
         try:
             X, y = self._check_data(X_val, y_val, backend, reset=False)
-            given = partial(_given, X_val, y, None)
+            given = partial(as_given, X_val, y, None)
             return Validation(X, self._encode(y, reset=False), None, given)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
@@ -291,8 +291,3 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         tags.input_tags.sparse = True
         tags.array_api_support = True
         return tags
-
-
-def _given(X: Any, y: NDArray[Any], weights: Any) -> Given:
-    """Samples for scorers and callbacks; a single column of labels is a vector to them."""
-    return Given(X, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, weights)

@@ -17,7 +17,7 @@ from fastmlp.estimators.arrays import as_host
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.on_device import home, rows_of
 from fastmlp.estimators.pairs import Rows, paired
-from fastmlp.estimators.progress import progress_bar
+from fastmlp.estimators.progress import Show, progress_bar
 from fastmlp.estimators.solvers import Hear, Job, advise, end_diverged, epochs_of
 from fastmlp.training import DivergenceError, Trainer
 from fastmlp.training.many import Learner, train_many
@@ -204,7 +204,7 @@ def _same_labels(model: Any, whole: Any) -> bool:
     return np.array_equal(getattr(model, "classes_", ()), getattr(whole, "classes_", ()))
 
 
-def _once_per_epoch(show: Callable[[dict[str, float]], None]) -> Callable[[Job], Hear]:
+def _once_per_epoch(show: Show) -> Callable[[Job], Hear]:
     """Let a progress bar see the first network that tells of each epoch."""
     shown = 0
 
@@ -213,7 +213,7 @@ def _once_per_epoch(show: Callable[[dict[str, float]], None]) -> Callable[[Job],
             nonlocal shown
             if job.trainer.epoch > shown:
                 shown = job.trainer.epoch
-                show(job.course.history.row())
+                show(job.course.history.row)
             return False
 
         return hear

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import TypeAlias
+
+Row: TypeAlias = Callable[[], dict[str, float]]  # gives the values of the epoch
+Show: TypeAlias = Callable[[Row], None]
 
 
 @contextmanager
-def progress_bar(shown: bool, epochs: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Give a function that takes the values of each epoch and moves the bar on stderr."""
+def progress_bar(shown: bool, epochs: int) -> Iterator[Show]:
+    """Give a function that is told of each epoch, and moves the bar on stderr."""
     if not shown:
-        yield lambda values: None
+        yield lambda row: None
         return
     from rich.console import Console
 
@@ -31,19 +35,19 @@ def progress_bar(shown: bool, epochs: int) -> Iterator[Callable[[dict[str, float
     ) as bar:
         task = bar.add_task("", total=epochs)
 
-        def advance(values: dict[str, float]) -> None:
-            bar.update(task, advance=1, description=_text(values))
+        def advance(row: Row) -> None:
+            bar.update(task, advance=1, description=_text(row()))
 
         yield advance
 
 
-def _lines(write: Callable[[str], None], epochs: int) -> Callable[[dict[str, float]], None]:
+def _lines(write: Callable[[str], None], epochs: int) -> Show:
     done = count(1)
 
-    def advance(values: dict[str, float]) -> None:
+    def advance(row: Row) -> None:
         epoch = next(done)
         if epoch == epochs or epoch % max(1, epochs // 10) == 0:
-            write(f"epoch {epoch}/{epochs}  {_text(values)}")
+            write(f"epoch {epoch}/{epochs}  {_text(row())}")
 
     return advance
 

@@ -15,6 +15,7 @@ from fastmlp.core import Recipe, tree_map
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.learning_rate import planned
 from fastmlp.estimators.monitor import Judge
+from fastmlp.estimators.parameters import SCHEDULES
 from fastmlp.estimators.validation import Given, Validation
 from fastmlp.training import DivergenceError, Epoch, Trainer, TrainerLike
 from fastmlp.training.lbfgs import minimize
@@ -205,7 +206,12 @@ def advise(model: Any, course: Course) -> None:
             f"learning_rate_init={model.learning_rate_init} is too large for these data, or "
             "they need scaling."
         )
-    elif len(losses) == model.max_iter and model.tol > 0 and not course.converged:
+    elif (
+        len(losses) == model.max_iter
+        and model.tol > 0
+        and not course.converged
+        and model.learning_rate not in SCHEDULES  # they end where they were planned to
+    ):
         advice = (
             f"max_iter={model.max_iter} epochs are done before the loss settled to "
             f"tol={model.tol} (it is {losses[-1]:.4g}): more epochs may give a better fit."

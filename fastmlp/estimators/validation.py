@@ -25,9 +25,17 @@ class Given(NamedTuple):
 
         def taken(part: Any) -> Any:
             host = None if part is None else as_host(part)
-            return host if host is None or rows.size == len(self.y) else _safe_indexing(host, rows)
+            if host is None or rows.size == len(self.y):
+                return host
+            no_rows = getattr(host, "format", "") in ("bsr", "coo", "dia")  # of SciPy's formats
+            return _safe_indexing(host.tocsr() if no_rows else host, rows)
 
         return Given(*map(taken, self))
+
+
+def as_given(X: Any, y: NDArray[Any], weights: Any) -> Given:
+    """Samples for scorers and callbacks; a single column of labels is a vector to them."""
+    return Given(X, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, weights)
 
 
 class Validation(NamedTuple):

@@ -61,4 +61,5 @@ def dtype_name(x: Any) -> str:
     >>> dtype_name(np.asarray([1.0]))
     'float64'
     """
-    return str(x.dtype).rpartition(".")[2]
+    # NumPy's own text of a dtype tells the order of its bytes, too
+    return str(getattr(x.dtype, "name", x.dtype)).rpartition(".")[2]

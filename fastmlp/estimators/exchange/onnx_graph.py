@@ -146,6 +146,11 @@ def _label(graph: Graph, model: Any, p: str) -> tuple[int, list[Any]]:
 
 def _label_values(classes: Any, types: Any) -> tuple[Any, int]:
     if classes.dtype.kind in "biu":
+        if int(classes.max()) > np.iinfo(np.int64).max:
+            raise ValueError(
+                f"classes_ go up to {classes.max()}, which is more than ONNX's labels of int64 "
+                "hold: train with other numbers, or with text."
+            )
         return classes.astype(np.int64), types.INT64
     if classes.dtype.kind == "f":
         return classes.astype(np.float64), types.DOUBLE
