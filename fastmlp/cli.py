@@ -1,4 +1,4 @@
-"""The command line: ``fastmlp compare``, ``fastmlp parity``, ``fastmlp backends``."""
+"""The command line: ``fastmlp compare``, ``parity``, ``bench`` and ``backends``."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of all commands."""
+    from fastmlp.bench.command import add_bench
     from fastmlp.compare.config import BATCH_SIZE, EPOCHS, REFERENCE, Config
     from fastmlp.data import DATASETS
 
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     backends.set_defaults(run=run_backends)
 
     _add_parity(commands)
+    add_bench(commands)
     compare = commands.add_parser(
         "compare",
         help="train the same network on every backend and show accuracy, time and CO2",

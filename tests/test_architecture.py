@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "reference": WORK | {"estimators"},
     "compare": WORK | {"data", "energy", "estimators", "reference"},
     "certificate": WORK | {"data", "reference"},
-    "cli": WORK | {"data", "energy", "estimators", "reference", "compare", "certificate"},
+    "bench": {"compare", "energy", "reference"},
+    "cli": WORK | {"data", "energy", "estimators", "reference", "compare", "certificate", "bench"},
     "__main__": {"cli"},
     "__init__": {"estimators", "certificate"},
 }

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.gpu.runner import LOG_CHARACTERS, last_words
-from bench.peers.process import ROOT, threads_environment
+from bench.peers.process import CPU_ONLY, ROOT, threads_environment
 from fastmlp.compare.config import cores
 
 LEAST_ACCURACY = 0.9  # all contenders reach 0.94 and more
@@ -72,7 +72,7 @@ def run_script(command: Sequence[str], timeout_s: float) -> dict[str, Any]:
 def _environment() -> dict[str, str]:
     """Let scripts import this checkout, and keep its bytecode, as an installed package has it."""
     search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | threads_environment(cores()) | {"PYTHONPATH": search}
+    environment = os.environ | threads_environment(cores()) | CPU_ONLY | {"PYTHONPATH": search}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,3 +61,23 @@ def generated_images(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.i
     images = np.zeros((n, 28, 28), dtype=np.uint8)
     images[:, 4:24, 4:24] = (NOISE * noise + patterns[labels]) // (NOISE + 1)
     return images.reshape(n, 784), labels
+
+
+class Images(NamedTuple):
+    """Bytes (n, 784) and labels, to train and to test."""
+
+    name: str
+    X: Any
+    y: Any
+    X_test: Any
+    y_test: Any
+
+
+def images_of(data_dir: str | None) -> Images:
+    """MNIST where a folder is named, else a generated set of its shape, marked as such."""
+    if data_dir or os.environ.get("FASTMLP_DATA"):
+        from fastmlp.data import load_mnist
+
+        mnist = load_mnist(data_dir)
+        return Images("mnist", mnist.X_train, mnist.y_train, mnist.X_test, mnist.y_test)
+    return Images("generated", *generated_images(60_000, 0), *generated_images(10_000, 1))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
-from bench.gpu.problems import generated_images, mlp_recipe
+from bench.gpu.problems import images_of, mlp_recipe
 from bench.gpu.settings import Row, Settings, open_backend, where
 from fastmlp.core import gradient_descent
 from fastmlp.training import Epoch, Trainer, draw_params, epoch_order, one_hot
@@ -19,7 +17,7 @@ FEW_ROWS = 12_000  # for a quick look, and without a GPU
 def run(settings: Settings) -> Iterator[Row]:
     """Train from each seed; one row for each."""
     backend = open_backend(settings)
-    name, X, y, X_test, y_test = _images(settings.data_dir)
+    name, X, y, X_test, y_test = images_of(settings.data_dir)
     n = min(FEW_ROWS, len(X)) if settings.quick or not settings.gpu else len(X)
     X, y = X[:n], one_hot(y[:n], 10)
     for seed in range(1 if settings.quick else 3):
@@ -46,23 +44,3 @@ def run(settings: Settings) -> Iterator[Row]:
             "test_accuracy": test["accuracy"],
             "ok": test["accuracy"] >= LEAST_ACCURACY,
         }
-
-
-class Images(NamedTuple):
-    """Bytes (n, 784) and labels, to train and to test."""
-
-    name: str
-    X: Any
-    y: Any
-    X_test: Any
-    y_test: Any
-
-
-def _images(data_dir: str | None) -> Images:
-    """MNIST where a folder is named, else a generated set of its shape, marked as such."""
-    if data_dir or os.environ.get("FASTMLP_DATA"):
-        from fastmlp.data import load_mnist
-
-        mnist = load_mnist(data_dir)
-        return Images("mnist", mnist.X_train, mnist.y_train, mnist.X_test, mnist.y_test)
-    return Images("generated", *generated_images(60_000, 0), *generated_images(10_000, 1))

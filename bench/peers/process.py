@@ -19,6 +19,8 @@ from bench.peers.child import Settings
 
 ROOT = Path(__file__).parents[2]
 LOG_CHARACTERS = 3000
+# where the CPU of every library is compared, also beside a GPU
+CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 
 class EndedError(Exception):
@@ -38,7 +40,7 @@ class Process:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.peers.child", json.dumps(settings._asdict())],
             cwd=ROOT,
-            env=os.environ | threads_environment(settings.threads),
+            env=os.environ | threads_environment(settings.threads) | CPU_ONLY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -124,6 +126,4 @@ def threads_environment(threads: int) -> dict[str, str]:
     """Tell every library that listens to a variable; XLA goes by the cores it may use."""
     names = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "TF_NUM_INTRAOP")
     counts = {f"{name}_THREADS": str(threads) for name in names}
-    # the CPU of every library is compared, also where there is a GPU
-    cpu_only = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
-    return {**counts, **cpu_only, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {**counts, "TF_CPP_MIN_LOG_LEVEL": "3"}

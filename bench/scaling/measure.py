@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.gpu.runner import Job, run_job
 from bench.peers.configs import CONFIGS, Config
 from bench.peers.problem import Form
-from bench.peers.process import threads_environment
+from bench.peers.process import CPU_ONLY, threads_environment
 from bench.peers.turns import START_TIMES, Plan, run_config
 from bench.scaling.child import Settings
 from bench.scaling.findings import BASE, COMPILED, backend_of
@@ -70,7 +70,9 @@ class Measure(NamedTuple):
         """Take the NumPy step apart, in a process of its own."""
         threads, turns = self.document["threads"], self.document["turns"]
         settings = json.dumps(Settings(name, n_rows, threads, turns)._asdict())
-        variables = [f"{key}={value}" for key, value in threads_environment(threads).items()]
+        variables = [
+            f"{key}={value}" for key, value in (threads_environment(threads) | CPU_ONLY).items()
+        ]
         command = [sys.executable, "-m", "bench.scaling.child", settings]
         job = Job(name, ["env", *variables, *command], (START_TIMES + turns) * self.timeout_s)
         part = run_job(job, ROOT, job.box_s)

@@ -59,7 +59,8 @@ def _model(problem: Problem, weights: Weights) -> Any:
     )
     classes = np.arange(problem.layer_sizes[-1])
     rows = np.zeros((len(classes), problem.layer_sizes[0]), np.float32)
-    model.partial_fit(rows, classes, classes=classes)  # makes the arrays
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # rows make no batch
+        model.partial_fit(rows, classes, classes=classes)  # makes the arrays
     model.coefs_ = [W.copy() for W, _ in weights]
     model.intercepts_ = [b.copy() for _, b in weights]
     return model

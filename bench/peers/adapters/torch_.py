@@ -28,7 +28,7 @@ class Network:
         self.torch, self.batch_size = torch, problem.batch_size
         self.X = torch.from_numpy(problem.X * np.float32(problem.scale))
         self.y = torch.from_numpy(problem.y)
-        model = _model(torch, problem.weights)
+        self.model = model = _model(torch, problem.weights)
         self.linear = model[::2]
         rate = problem.optimization.learning_rate
         optimizer: Any = {

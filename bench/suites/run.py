@@ -1,0 +1,130 @@
+"""``fastmlp bench run``: each contender and suite in processes of its own, in random turns."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.peers.process import threads_environment
+from bench.suites.contenders import find
+from bench.suites.document import join
+from bench.suites.profiles import Profile
+from fastmlp.bench.document import KEY
+
+ROOT = Path(__file__).parents[2]
+SUITES = ("speed", "accuracy", "emissions")
+ONCE = ("accuracy",)  # of the same seeds it is the same each time
+NO_BENCHMARKS = 5  # pytest's exit code where nothing was collected
+
+
+class Turn(NamedTuple):
+    """One process."""
+
+    block: int
+    suite: str
+    contender: str
+
+    def __str__(self) -> str:
+        """Say who measures what."""
+        return f"{self.suite} of {self.contender}, turn {self.block + 1}"
+
+
+class Plan(NamedTuple):
+    """What is to be measured."""
+
+    profile: Profile
+    suites: tuple[str, ...]
+    contenders: tuple[str, ...]
+    threads: int
+    seed: int = 0
+
+    def turns(self) -> list[Turn]:
+        """Return all processes, the contenders of each block in an order of their own."""
+        chance, found = random.Random(self.seed), []
+        for block in range(self.profile.blocks):
+            suites = [suite for suite in self.suites if block == 0 or suite not in ONCE]
+            turns = [Turn(block, suite, name) for suite in suites for name in self.contenders]
+            chance.shuffle(turns)
+            found += turns
+        return found
+
+
+class Outcome(NamedTuple):
+    """What came of it."""
+
+    content: dict[str, Any]  # bench.json
+    failed: tuple[str, ...]  # turns that did not come to their end, with their last words
+
+
+def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
+    """Run all turns, and join what they measured.
+
+    Parameters
+    ----------
+    plan : Plan
+    show : callable
+        Hears of each turn, its number from 1 on, and how many there are.
+
+    Raises
+    ------
+    ValueError
+        No contender is there, or none measured anything.
+    """
+    chosen = {name: find(name) for name in plan.contenders}
+    absent = [
+        {"contender": name, "reason": one.reason}
+        for name, one in chosen.items()
+        if not one.available
+    ]
+    plan = plan._replace(contenders=tuple(n for n in plan.contenders if chosen[n].available))
+    if not plan.contenders:
+        reasons = "; ".join(f"{one['contender']}: {one['reason']}" for one in absent)
+        raise ValueError(f"none of the backends can run here. {reasons}")
+    parts, failed, turns = [], [], plan.turns()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, turn in enumerate(turns, 1):
+            show(turn, number, len(turns))
+            part, words = _take(turn, plan, Path(folder) / f"{number}.json")
+            if part:
+                parts.append(part)
+            if words:
+                failed.append(f"{turn}: {words}")
+    if not parts:
+        raise ValueError(f"nothing was measured. {'; '.join(failed)}")
+    content = join(parts)
+    content[KEY]["absent"] += absent
+    content[KEY]["protocol"] |= {"seed": plan.seed, "suites": list(plan.suites)}
+    content[KEY]["failed"] = failed
+    return Outcome(content, tuple(failed))
+
+
+def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, str]:
+    """Run a process; return its file, if it wrote one, and what it said if it failed."""
+    command = [
+        *(sys.executable, "-m", "pytest", f"bench/test_{turn.suite}.py", "-q", "--tb=short"),
+        *("-p", "no:cacheprovider", "--benchmark-only", "--benchmark-columns=median"),
+        *(f"--bench-profile={plan.profile.name}", f"--bench-backends={turn.contender}"),
+        *(f"--bench-threads={plan.threads}", f"--benchmark-json={path}"),
+    ]
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | threads_environment(plan.threads),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    part = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if ended.returncode in (0, NO_BENCHMARKS):
+        return part, ""
+    lines = [line for line in ended.stdout.splitlines() if line.startswith(("E   ", "FAILED", "ERROR"))]
+    said = lines or (ended.stderr or ended.stdout).strip().splitlines()[-1:] or ["it said nothing"]
+    return part, " ".join(said[0].split())[:300]

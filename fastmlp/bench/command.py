@@ -1,0 +1,195 @@
+"""``fastmlp bench run`` and ``fastmlp bench compare``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import fastmlp
+from fastmlp.bench.comparison import LIMIT, Change, Comparison, compare, smaller_is_better
+from fastmlp.bench.document import read
+
+SUITES = ("speed", "accuracy", "emissions")
+PROFILES = ("smoke", "publish")
+FILE = "bench.json"
+REGRESSION, FAILED = 1, 1
+COLORS = {"worse": "red", "better": "green", "unclear": "yellow"}
+
+
+def add_bench(commands: Any) -> None:
+    """Add ``bench`` and its own commands."""
+    bench = commands.add_parser(
+        "bench",
+        help="measure speed, accuracy and emissions, and compare with an earlier run",
+        description="The suites of the repository: pytest-benchmark's figures of every backend, "
+        "the reference, scikit-learn and PyTorch.",
+    )
+    inner = bench.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(inner)
+    _add_compare(inner)
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run the suites (from a checkout)",
+        description="Run the suites, each contender in processes of its own and in random turns. "
+        f"Writes {FILE}. Ends with 1 if a contender failed.",
+    )
+    run.set_defaults(run=run_suites)
+    add = run.add_argument
+    add("--profile", choices=PROFILES, default=PROFILES[0], help="default: %(default)s")
+    add("--suites", type=_suites, default=SUITES, metavar="NAME,...", help="default: all three")
+    add("--backends", type=_names, metavar="NAME,...", help="default: all that can run here")
+    add("--threads", type=int, metavar="N", help="of each contender; default: all cores")
+    add("--seed", type=int, default=0, metavar="N", help="of the turns; default: %(default)s")
+    add(
+        "--output-dir",
+        type=Path,
+        default=Path("fastmlp-bench"),
+        metavar="DIR",
+        help="default: %(default)s",
+    )
+
+
+def _add_compare(commands: Any) -> None:
+    command = commands.add_parser(
+        "compare",
+        help="relate a run to an earlier one",
+        description="Relate the figures of a run to those of an earlier one. Ends with 1 if "
+        "something has become slower, or needs more energy, by more than the limit.",
+    )
+    command.set_defaults(run=run_compare)
+    add = command.add_argument
+    add("old", type=Path, help=f"{FILE} of the earlier run")
+    add("new", type=Path, help=f"{FILE} of the later run")
+    limit = f"{100 * LIMIT:g}%"
+    for what in ("speed", "energy"):
+        add(
+            f"--fail-{what}",
+            type=_part,
+            default=LIMIT,
+            metavar="N%",
+            help=f"default: {limit}".replace("%", "%%"),
+        )
+    add(
+        "--format",
+        choices=("table", "customSmallerIsBetter"),
+        default="table",
+        help="the latter is JSON of the new run's figures for github-action-benchmark",
+    )
+
+
+def run_suites(options: argparse.Namespace) -> int:
+    """Run the suites and write what they found."""
+    suites = _checkout()
+    names = import_module("bench.suites.contenders").names()
+    for name in options.backends or ():
+        if name not in names:
+            raise ValueError(f"--backends: {name!r} is unknown, expected some of {','.join(names)}")
+    profiles = import_module("bench.suites.profiles").PROFILES
+    cores = import_module("fastmlp.compare.config").cores()
+    threads = options.threads or cores
+    if not 1 <= threads <= cores:
+        raise ValueError(f"--threads {threads}: expected 1 to {cores}, the cores of this machine")
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    path = options.output_dir / FILE
+    plan = suites.Plan(
+        profiles[options.profile], options.suites, options.backends or names, threads, options.seed
+    )
+
+    def show(turn: Any, number: int, total: int) -> None:
+        print(f"{number}/{total}  {turn}", file=sys.stderr)
+
+    outcome = suites.run(plan, show)
+    path.write_text(json.dumps(outcome.content, indent=1), encoding="utf-8")
+    print(f"Written: {path}")
+    for words in outcome.failed:
+        print(f"fastmlp: {words}", file=sys.stderr)
+    return FAILED if outcome.failed else 0
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """Print what has changed."""
+    old, new = read(options.old), read(options.new)
+    comparison = compare(old, new, fail_speed=options.fail_speed, fail_energy=options.fail_energy)
+    if options.format == "table":
+        _print(comparison)
+    else:
+        print(json.dumps(smaller_is_better(new), indent=1))
+    return REGRESSION if comparison.regressions else 0
+
+
+def _print(comparison: Comparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("figure", "backend", "quantity", "new / old", "95 % interval", "verdict")
+    for change in comparison.changes:
+        table.add_row(*_row(change), style=COLORS.get(change.verdict))
+    console.print(table)
+    if comparison.versions:
+        console.print(f"Versions changed: {', '.join(comparison.versions)}.")
+    if comparison.missing:
+        console.print(f"No longer measured: {', '.join(comparison.missing)}.")
+    n = len(comparison.regressions)
+    console.print(f"{n or 'No'} regression{'' if n == 1 else 's'}.")
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    value, low, high = change.ratio
+    return (
+        change.name,
+        change.contender,
+        change.quantity,
+        f"{value:.3f}",
+        f"{low:.3f} to {high:.3f}",
+        change.verdict,
+    )
+
+
+def _checkout() -> Any:
+    """Import the suites from the checkout that this package, or the working directory, lies in."""
+    for root in (Path(fastmlp.__file__).parents[1], Path.cwd()):
+        if (root / "bench" / "suites" / "run.py").is_file():
+            break
+    else:
+        raise ValueError(
+            "the suites are not part of the installed package, they live in the repository: clone "
+            "it, and run fastmlp bench there"
+        )
+    for package, module in (("pytest", "pytest"), ("pytest-benchmark", "pytest_benchmark")):
+        if find_spec(module) is None:
+            raise ImportError(f"fastmlp bench run needs {package}: pip install {package}")
+    sys.path.insert(0, str(root))
+    return import_module("bench.suites.run")
+
+
+def _suites(text: str) -> tuple[str, ...]:
+    chosen = _names(text)
+    for name in chosen:
+        if name not in SUITES:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no suite, expected some of {','.join(SUITES)}"
+            )
+    return chosen
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _part(text: str) -> float:
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part, expected '10%' or '0.1'")
+    return value / 100 if text.endswith("%") else value

@@ -1,0 +1,189 @@
+"""Two runs of the suites: what has become slower, or needs more energy.
+
+Times are taken over the probe's, a fixed matrix product that runs beside each round: what slows
+the whole machine down slows the probe, too. A change counts where the whole interval of the ratio
+lies beyond the limit; so noise alone seldom raises an alarm, and a small change needs many rounds
+to be seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fastmlp.bench.document import Document, Figure
+from fastmlp.bench.statistics import Interval, ratio
+
+LIMIT = 0.10
+ALIKE = ("cpu", "cores", "memory_bytes", "gpu")  # of machines that may be compared
+PROTOCOL = ("profile", "threads", "data")  # what else must be the same
+COMPONENTS = ("cpu", "gpu", "ram")
+
+
+class Change(NamedTuple):
+    """New over old of one quantity of one contender."""
+
+    name: str
+    contender: str
+    quantity: str  # "speed" (time over the probe's) or "energy" (joules)
+    ratio: Interval  # above 1: more time, or more energy, than before
+    limit: float  # a ratio of 1 + limit is a regression
+
+    @property
+    def verdict(self) -> str:
+        """Return "worse", "better" or "no difference shown", all as to the limit, or "unclear".
+
+        A change is unclear where the interval holds the limit: more rounds would tell.
+        """
+        if self.ratio.low > 1 + self.limit:
+            return "worse"
+        if self.ratio.high < 1 / (1 + self.limit):
+            return "better"
+        if self.ratio.value > 1 + self.limit:
+            return "unclear"
+        return "no difference shown"
+
+
+class Comparison(NamedTuple):
+    """All changes between two documents."""
+
+    changes: tuple[Change, ...]
+    missing: tuple[str, ...]  # figures that only the old document has, and quantities it lost
+    versions: tuple[str, ...]  # "jax 0.10.1 -> 0.10.2"
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        """Changes for the worse."""
+        return tuple(change for change in self.changes if change.verdict == "worse")
+
+
+def compare(
+    old: Document, new: Document, *, fail_speed: float = LIMIT, fail_energy: float = LIMIT
+) -> Comparison:
+    """Relate every figure of the new document to the same one of the old.
+
+    Parameters
+    ----------
+    old, new : Document
+    fail_speed, fail_energy : float
+        Parts of the old value; 0.1 calls more than 10 % more a regression.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        The documents are of different machines, profiles, numbers of threads or data, have no
+        figure in common, or their joules were obtained in different ways.
+    """
+    for name, limit in (("fail_speed", fail_speed), ("fail_energy", fail_energy)):
+        if not 0 <= limit < math.inf:
+            raise ValueError(f"{name}={limit}: expected a part from 0 on, such as 0.1 for 10 %")
+    _check_alike("machine", old.machine, new.machine, ALIKE)
+    _check_alike("protocol", old.protocol, new.protocol, PROTOCOL)
+    pairs = [(one, new.figure(one.name, one.contender)) for one in old.figures]
+    both = [(before, after) for before, after in pairs if after]
+    if not both:
+        raise ValueError(
+            "the two files have no figure in common: run the same --suites and --backends for both"
+        )
+    changes, missing = [], [before.label for before, after in pairs if not after]
+    for before, after in both:
+        changes.append(_change(before, after, "speed", fail_speed, before.probed, after.probed))
+        joules = joules_per_unit(before), joules_per_unit(after)
+        if all(joules):
+            _check_sources(before, after)
+            changes.append(_change(before, after, "energy", fail_energy, *joules))
+        elif joules[0]:
+            missing.append(f"{before.label}: energy")
+    return Comparison(tuple(changes), tuple(missing), tuple(_versions(old, new)))
+
+
+def joules_per_unit(figure: Figure) -> tuple[float, ...]:
+    """Compute energy (CPU and GPU) per unit of work of each round; () unless all rounds have it."""
+    found = [energy.get("compute_j") for energy in figure.energy]
+    known = [float(joules) for joules in found if joules is not None]
+    if len(known) < len(figure.work):
+        return ()
+    return tuple(joules / work for joules, work in zip(known, figure.work, strict=True))
+
+
+def smaller_is_better(document: Document) -> list[dict[str, Any]]:
+    """Return the figures as github-action-benchmark reads them with ``customSmallerIsBetter``.
+
+    The times are relative to the probe's, the joules absolute; "range" is the 95 % interval.
+    """
+    entries = []
+    for figure in document.figures:
+        quantities = [("time", f"probes per {figure.unit}", figure.probed)]
+        if joules := joules_per_unit(figure):
+            quantities.append(("energy", f"J per {figure.unit}", joules))
+        for quantity, unit, values in quantities:
+            interval = ratio(values, [1.0], figure.block)
+            entries.append(
+                {
+                    "name": f"{figure.label}: {quantity}",
+                    "unit": unit,
+                    "value": interval.value,
+                    "range": f"{interval.low:.4g} to {interval.high:.4g}",
+                    "extra": f"{len(values)} rounds, {document.protocol['profile']}",
+                }
+            )
+    return entries
+
+
+def _change(
+    before: Figure,
+    after: Figure,
+    quantity: str,
+    limit: float,
+    old: Sequence[float],
+    new: Sequence[float],
+) -> Change:
+    interval = ratio(new, old, after.block, before.block)
+    return Change(before.name, before.contender, quantity, interval, limit)
+
+
+def _check_alike(
+    what: str, old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]
+) -> None:
+    for name in names:
+        if old.get(name) != new.get(name):
+            raise ValueError(
+                f"the old file has {name}={old.get(name)!r}, the new one {new.get(name)!r}: "
+                f"figures of another {what} cannot be compared; measure both alike"
+            )
+
+
+def _check_sources(before: Figure, after: Figure) -> None:
+    old, new = (_source(figure) for figure in (before, after))
+    if old != new:
+        raise ValueError(
+            f"{before.label}: joules were {old} in the old file, {new} in the new one: energies "
+            "that were obtained in different ways cannot be compared; leave out emissions with "
+            "--suites speed, or measure both alike"
+        )
+
+
+def _source(figure: Figure) -> str:
+    """Say how the joules of a figure were obtained: label and method of each component."""
+    ways = {
+        "; ".join(
+            f"{name} {energy['source'][name]} ({energy['method'][name]})"
+            for name in COMPONENTS
+            if energy["source"].get(name, "absent") != "absent"
+        )
+        for energy in figure.energy
+    }
+    return " or ".join(sorted(ways))
+
+
+def _versions(old: Document, new: Document) -> Iterator[str]:
+    before, after = (dict(one.machine.get("versions", {})) for one in (old, new))
+    before["python"], after["python"] = (one.machine.get("python") for one in (old, new))
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"

@@ -1,0 +1,118 @@
+"""How sure a median is: bootstrap intervals over rounds, and over the processes they ran in.
+
+Rounds of one process resemble each other more than those of another: memory lies elsewhere, a
+neighbour has gone. So processes ("blocks") are drawn first, with replacement, and then rounds out
+of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A value with the 95 % interval of its bootstrap."""
+
+    value: float
+    low: float
+    high: float
+
+    def overlaps(self, other: Interval) -> bool:
+        """Tell whether both hold a common value."""
+        return self.low <= other.high and other.low <= self.high
+
+
+def median(values: Sequence[float], blocks: Sequence[int] | None = None) -> Interval:
+    """Median of the rounds, with its interval.
+
+    Parameters
+    ----------
+    values : sequence of float, (n,)
+    blocks : sequence of int, (n,), optional
+        Which rounds ran in one process; all of them if left out.
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    ValueError
+        There is no value.
+
+    Examples
+    --------
+    >>> median([3.0, 1.0, 2.0])
+    Interval(value=2.0, low=1.0, high=3.0)
+
+    References
+    ----------
+    Efron and Tibshirani, "An introduction to the bootstrap" (1993), chapters 8 and 13.
+    """
+    if not len(values):
+        raise ValueError("values=[]: a median needs at least one")
+    low, high = _percentiles(_medians(values, blocks, seed=0))
+    return Interval(float(np.median(values)), low, high)
+
+
+def ratio(
+    a: Sequence[float],
+    b: Sequence[float],
+    a_blocks: Sequence[int] | None = None,
+    b_blocks: Sequence[int] | None = None,
+) -> Interval:
+    """Median of a over median of b, two samples that know nothing of each other.
+
+    Examples
+    --------
+    >>> ratio([2.0, 2.0, 2.0], [1.0, 1.0, 1.0])
+    Interval(value=2.0, low=2.0, high=2.0)
+    """
+    value = median(a, a_blocks).value / median(b, b_blocks).value
+    drawn = _medians(a, a_blocks, seed=0) / _medians(b, b_blocks, seed=1)
+    return Interval(value, *_percentiles(drawn))
+
+
+def combined(f: Callable[..., Any], *samples: Sequence[float]) -> Interval:
+    """Interval of ``f`` of the medians of several independent samples.
+
+    Examples
+    --------
+    >>> combined(lambda compile_j, epoch_j: compile_j + 3 * epoch_j, [5.0], [2.0, 2.0])
+    Interval(value=11.0, low=11.0, high=11.0)
+    """
+    drawn = [_medians(sample, None, seed) for seed, sample in enumerate(samples)]
+    value = float(f(*(np.median(sample) for sample in samples)))
+    return Interval(value, *_percentiles(f(*drawn)))
+
+
+def _medians(values: Sequence[float], blocks: Sequence[int] | None, seed: int) -> NDArray[Any]:
+    """Medians of the resamples, (RESAMPLES,)."""
+    rng = np.random.default_rng(seed)
+    numbers = np.zeros(len(values), int) if blocks is None else np.asarray(blocks)
+    parts = [np.asarray(values)[numbers == number] for number in np.unique(numbers)]
+    # (resamples, blocks), then the rounds of each; blocks may differ in their number of rounds
+    chosen = rng.integers(len(parts), size=(RESAMPLES, len(parts)))
+    rounds = max(part.size for part in parts)
+    drawn = np.full((len(parts), RESAMPLES, len(parts), rounds), np.nan)
+    for number, part in enumerate(parts):
+        places = rng.integers(part.size, size=(RESAMPLES, len(parts), part.size))
+        drawn[number, :, :, : part.size] = part[places]
+    rows, columns = np.ogrid[:RESAMPLES, : len(parts)]
+    taken = drawn[chosen, rows, columns].reshape(RESAMPLES, -1)
+    take_median = np.nanmedian if np.isnan(taken).any() else np.median
+    medians: NDArray[Any] = take_median(taken, axis=1)
+    return medians
+
+
+def _percentiles(drawn: NDArray[Any]) -> tuple[float, float]:
+    outside = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(drawn, (outside, 100 - outside))
+    return float(low), float(high)

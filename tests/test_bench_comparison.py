@@ -1,0 +1,213 @@
+"""Files of the suites: read, refused, compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from invented_suites import benchmark, content, energy, write
+
+from fastmlp.bench import Comparison, compare, read
+from fastmlp.bench.comparison import smaller_is_better
+from fastmlp.bench.statistics import Interval, combined, median, ratio
+
+
+def pair(tmp_path: Path, seed: int, slower: float = 1.0, **settings: Any) -> Comparison:
+    rng = np.random.default_rng(seed)
+    old = content(benchmark(rng, **settings))
+    new = content(benchmark(rng, time_s=slower, **settings))
+    return compared(tmp_path, old, new)
+
+
+def compared(tmp_path: Path, old: Any, new: Any, **limits: float) -> Comparison:
+    before, after = write(tmp_path / "old.json", old), write(tmp_path / "new.json", new)
+    return compare(read(before), read(after), **limits)
+
+
+# --- intervals ---
+
+
+def test_an_interval_of_equal_values_is_a_point() -> None:
+    assert median([2.0, 2.0, 2.0]) == Interval(2.0, 2.0, 2.0)
+    assert ratio([3.0, 3.0], [2.0, 2.0, 2.0]) == Interval(1.5, 1.5, 1.5)
+
+
+def test_intervals_hold_the_true_median_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        found = median(list(rng.lognormal(0, 0.3, 30)))
+        hits += found.low <= 1.0 <= found.high
+    assert 180 <= hits <= 199  # 95 %, within three standard errors
+
+
+def test_rounds_of_few_processes_say_less_than_those_of_many() -> None:
+    rng = np.random.default_rng(0)
+    of_processes = np.repeat(rng.lognormal(0, 0.1, 4), 10) * rng.lognormal(0, 0.001, 40)
+    values, blocks = list(of_processes), list(np.repeat(range(4), 10))
+
+    def width(found: Interval) -> float:
+        return found.high - found.low
+
+    assert width(median(values, blocks)) > 2 * width(median(values))
+
+
+def test_blocks_may_differ_in_their_rounds() -> None:
+    found = median([1.0, 1.0, 1.0, 2.0], [0, 0, 0, 1])
+    assert (found.low, found.high) == (1.0, 2.0)
+
+
+def test_a_sum_of_medians_has_the_interval_of_its_parts() -> None:
+    found = combined(lambda a, b: a + 10 * b, [1.0, 2.0, 3.0], [1.0])
+    assert found == Interval(12.0, 11.0, 13.0)
+
+
+def test_no_values_have_no_median() -> None:
+    with pytest.raises(ValueError, match=r"values=\[\]: a median needs at least one"):
+        median([])
+
+
+# --- decisions ---
+
+
+def test_a_slowdown_is_found_and_equal_runs_are_left_alone(tmp_path: Path) -> None:
+    seeds = range(20)
+    assert sum(bool(pair(tmp_path, seed, 1.3).regressions) for seed in seeds) >= 18
+    assert sum(bool(pair(tmp_path, seed, 1.0).regressions) for seed in seeds) == 0
+    assert {pair(tmp_path, seed, 1 / 1.4).changes[0].verdict for seed in seeds} == {"better"}
+
+
+def test_what_slows_the_machine_down_is_no_change(tmp_path: Path) -> None:
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        quiet, busy = benchmark(rng), benchmark(rng, drift=2.0)
+        comparison = compared(tmp_path, content(quiet), content(busy))
+        assert comparison.changes[0].verdict == "no difference shown"
+        busy["extra_info"]["probe_s"] = quiet["extra_info"]["probe_s"]  # without the probe it is
+        assert compared(tmp_path, content(quiet), content(busy)).regressions
+
+
+def test_noise_as_large_as_the_change_leaves_it_unclear(tmp_path: Path) -> None:
+    found = [pair(tmp_path, seed, 1.3, noise=0.5).changes[0].verdict for seed in range(20)]
+    assert found.count("worse") <= 3
+    assert "unclear" in found
+
+
+@pytest.mark.parametrize(("limit", "worse"), [(0.1, True), (0.5, False)])
+def test_the_limit_is_the_users(tmp_path: Path, limit: float, worse: bool) -> None:
+    rng = np.random.default_rng(0)
+    old, new = content(benchmark(rng)), content(benchmark(rng, time_s=1.3))
+    assert bool(compared(tmp_path, old, new, fail_speed=limit).regressions) is worse
+
+
+def test_energy_is_compared_per_unit_of_work(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old = content(benchmark(rng, joules=10.0, work=2))
+    new = content(benchmark(rng, joules=13.0, work=5))
+    speed, energy_ = compared(tmp_path, old, new).changes
+    assert (speed.quantity, speed.verdict) == ("speed", "no difference shown")
+    assert (energy_.quantity, energy_.verdict) == ("energy", "worse")
+    assert energy_.ratio.value == pytest.approx(1.3, rel=0.06)
+
+
+def test_lost_figures_and_lost_energy_are_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kept = benchmark(rng, joules=1.0)
+    old = content(kept, benchmark(rng, contender="jax"))
+    without = {**kept, "extra_info": {**kept["extra_info"], "energy": []}}
+    comparison = compared(tmp_path, old, content(without))
+    assert comparison.missing == ("train-epoch jax", "train-epoch numpy: energy")
+
+
+def test_other_versions_are_compared_and_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    versions = {"versions": {"fastmlp": "0.1", "jax": "0.10.2", "torch": "2.13"}}
+    comparison = compared(
+        tmp_path, content(benchmark(rng)), content(benchmark(rng), machine=versions)
+    )
+    assert comparison.versions == ("jax 0.10.1 -> 0.10.2", "torch absent -> 2.13")
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"machine": {"cpu": "Other"}}, r"old file has cpu='Invented CPU', the new one 'Other'"),
+        ({"machine": {"gpu": ["A100"]}}, r"figures of another machine cannot be compared"),
+        ({"protocol": {"profile": "smoke"}}, r"profile='publish', the new one 'smoke'"),
+        ({"protocol": {"threads": 1}}, r"figures of another protocol cannot be compared"),
+    ],
+)
+def test_what_differs_is_not_compared(tmp_path: Path, changed: Any, message: str) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=message):
+        compared(tmp_path, content(benchmark(rng)), content(benchmark(rng), **changed))
+
+
+def test_joules_of_other_sources_are_not_compared(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old, new = (benchmark(rng, joules=1.0) for _ in range(2))
+    source, method = {"cpu": "measured"}, {"cpu": "RAPL package-0"}
+    for one in new["extra_info"]["energy"]:
+        one |= {"source": source, "method": method}
+    with pytest.raises(ValueError, match=r"estimated \(4 W/thread x CPU time\).*measured \(RAPL"):
+        compared(tmp_path, content(old), content(new))
+
+
+def test_files_without_a_common_figure_are_not_compared(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="no figure in common"):
+        compared(tmp_path, content(benchmark(rng)), content(benchmark(rng, contender="jax")))
+
+
+@pytest.mark.parametrize("limit", [-0.1, float("nan"), float("inf")])
+def test_limits_are_parts(tmp_path: Path, limit: float) -> None:
+    rng = np.random.default_rng(0)
+    documents = content(benchmark(rng)), content(benchmark(rng))
+    with pytest.raises(ValueError, match=r"fail_energy=.*expected a part from 0 on"):
+        compared(tmp_path, *documents, fail_energy=limit)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda one: one.clear(), "does not come from the suites of fastmlp"),
+        (lambda one: one["fastmlp"].update(schema_version=2), "schema_version 2, expected 1"),
+        (lambda one: one["fastmlp"].pop("machine"), "is damaged .KeyError: 'machine'"),
+        (lambda one: one["benchmarks"][0]["stats"]["data"].pop(), r"has \[11, 12\] values"),
+        (lambda one: one["benchmarks"][0]["stats"].update(data=[]), "time of a round is not above"),
+        (lambda one: one["benchmarks"][0]["extra_info"].update(work=[0]), "work of a round is not"),
+        (
+            lambda one: one["benchmarks"][0]["extra_info"].update(energy=[energy(1.0)]),
+            r"has \[1, 12\] values",
+        ),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path: Path, damage: Any, message: str) -> None:
+    document = content(benchmark(np.random.default_rng(0)))
+    damage(document)
+    with pytest.raises(ValueError, match=message):
+        read(write(tmp_path / "bench.json", document))
+
+
+def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bench.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"bench.json is no JSON"):
+        read(tmp_path / "bench.json")
+
+
+# --- for github-action-benchmark ---
+
+
+def test_entries_of_github_action_benchmark(tmp_path: Path) -> None:
+    document = content(benchmark(np.random.default_rng(0), joules=3.0))
+    time, joules = smaller_is_better(read(write(tmp_path / "bench.json", document)))
+    assert time["name"] == "train-epoch numpy: time"
+    assert time["value"] == pytest.approx(20, rel=0.1)
+    assert joules["unit"] == "J per epoch"
+    low, _, high = joules["range"].partition(" to ")
+    assert float(low) < joules["value"] < float(high)
