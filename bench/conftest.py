@@ -18,6 +18,7 @@ from bench.suites.profiles import PROFILES, Profile
 from bench.suites.rounds import Suite
 from fastmlp.bench.document import KEY
 from fastmlp.compare.config import cores
+from fastmlp.energy import EnergyMeter
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,7 +101,17 @@ def suite(
 ) -> Suite:
     """Return what a figure of this test needs to be taken."""
     name = request.path.stem.removeprefix("test_")
-    return Suite(benchmark, name, backend, profile, probe)
+    meter = request.getfixturevalue("meter") if name == "emissions" else None
+    return Suite(benchmark, name, backend, profile, probe, meter, find(backend).device)
+
+
+@pytest.fixture(scope="session")
+def meter() -> EnergyMeter:
+    """Return what counts joules; skip where nothing can."""
+    try:
+        return EnergyMeter()
+    except ImportError as error:
+        pytest.skip(str(error))
 
 
 @pytest.hookimpl(optionalhook=True)

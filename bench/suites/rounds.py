@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.suites.probe import Probe
 from bench.suites.profiles import Profile
+from fastmlp.energy import EnergyMeter, EnergyWindow
 
 Work = Callable[[int], None]  # does so many units, and waits until all is computed
 
@@ -21,6 +22,34 @@ class Suite(NamedTuple):
     contender: str
     profile: Profile
     probe: Probe
+    meter: EnergyMeter | None = None  # of joules, beside the time
+    device: str = ""  # where the contender computes
+
+
+class _Round:
+    """What opens before a round and closes after it, outside its time."""
+
+    def __init__(self, suite: Suite, label: str, unit: str, work: int) -> None:
+        self.suite, self.about = suite, (label, work, unit)
+        self.probe_s: list[float] = []
+        self.energy: list[dict[str, Any]] = []
+        self._window: EnergyWindow | None = None
+
+    def open(self) -> None:
+        """Time the probe, then begin to count joules."""
+        self.probe_s.append(self.suite.probe.measure_s() / 2)
+        if self.suite.meter:
+            contender, device = self.suite.contender, self.suite.device
+            window = self.suite.meter.window(*self.about, backend=contender, device=device)
+            self._window = window.__enter__()
+
+    def close(self) -> None:
+        """Read the joules, then time the probe again."""
+        if self._window:
+            window, self._window = self._window, None
+            window.__exit__(None, None, None)
+            self.energy.append(window.result.to_dict())
+        self.probe_s[-1] += self.suite.probe.measure_s() / 2
 
 
 def measure(
@@ -53,33 +82,36 @@ def measure(
     """
     benchmark, profile = suite.benchmark, suite.profile
     benchmark.group = group
-    n, n_rounds = units or units_for(do, profile.window_s), rounds or profile.rounds
-    before_s, probe_s = 0.0, []
+    window_s = profile.energy_window_s if suite.meter else profile.window_s
+    n, n_rounds = units or units_for(do, window_s), rounds or profile.rounds
+    taken = _Round(suite, group, unit, n)
 
     def open_round() -> None:
-        nonlocal before_s
         if benchmark.stats:  # pedantic takes no iterations beside a setup; its table is of units
             benchmark.stats.iterations = n
         prepare()
-        before_s = suite.probe.measure_s()
+        taken.open()
 
-    def close_round() -> None:
-        probe_s.append((before_s + suite.probe.measure_s()) / 2)
-
-    benchmark.pedantic(
-        lambda: do(n),
-        setup=open_round,
-        teardown=close_round,
-        rounds=n_rounds,
-        warmup_rounds=0 if rounds else profile.warm_up,
-        iterations=1,
-    )
+    try:
+        benchmark.pedantic(
+            lambda: do(n),
+            setup=open_round,
+            teardown=taken.close,
+            rounds=n_rounds,
+            warmup_rounds=0 if rounds else profile.warm_up,
+            iterations=1,
+        )
+    finally:
+        if benchmark.disabled:  # then nobody calls teardown
+            taken.close()
+    # rounds before the last ones belong to the warm-up
     benchmark.extra_info |= {
         "suite": suite.suite,
         "contender": suite.contender,
         "unit": unit,
         "work": [n] * n_rounds,
-        "probe_s": probe_s[-n_rounds:],  # those before belong to the warm-up
+        "probe_s": taken.probe_s[-n_rounds:],
+        "energy": taken.energy[-n_rounds:],
         "values": values or {},
     }
 

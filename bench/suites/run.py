@@ -125,6 +125,8 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
     part = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     if ended.returncode in (0, NO_BENCHMARKS):
         return part, ""
-    lines = [line for line in ended.stdout.splitlines() if line.startswith(("E   ", "FAILED", "ERROR"))]
+    lines = [
+        line for line in ended.stdout.splitlines() if line.startswith(("E   ", "FAILED", "ERROR"))
+    ]
     said = lines or (ended.stderr or ended.stdout).strip().splitlines()[-1:] or ["it said nothing"]
     return part, " ".join(said[0].split())[:300]

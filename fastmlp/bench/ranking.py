@@ -1,0 +1,134 @@
+"""Who uses less energy, where the figures can say so at all.
+
+Two kinds of doubt, never mixed: rounds differ (the interval of the median), and where no counter
+was read, power models differ (each of them gives other joules for the same rounds). "Less" needs
+both: intervals apart, and the same order under every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fastmlp.bench.document import Figure
+from fastmlp.bench.statistics import Interval, median
+
+# Flags of a round that keep it out of any ranking; the others are for the reader to weigh.
+DISQUALIFYING = frozenset(
+    {
+        *("short_window", "contention", "duration_mismatch", "power_above_limit"),
+        *("counter_wrapped", "source_failed", "gpu_unread", "device_not_said"),
+    }
+)
+FEWEST_ROUNDS = 3
+LESS, MORE, NO_DIFFERENCE, NOT_RANKED = "less", "more", "no difference shown", "not ranked"
+
+
+class Joules(NamedTuple):
+    """Compute energy per unit of work of the rounds that count."""
+
+    value: Interval | None
+    models: Mapping[str, float]  # medians under each power model; empty where it was measured
+    rounds: int  # that count
+    left_out: Mapping[str, int]  # flag -> rounds that it kept out
+    source: str  # weakest label of CPU and GPU
+
+
+class Order(NamedTuple):
+    """How the first of two stands to the second."""
+
+    verdict: str  # LESS, MORE, NO_DIFFERENCE or NOT_RANKED
+    reason: str
+
+
+def joules(figure: Figure) -> Joules:
+    """Take the rounds of a figure that may be ranked.
+
+    Examples
+    --------
+    >>> from fastmlp.bench.document import Figure
+    >>> rounds = ({"compute_j": 8.0, "flags": (), "model_j": {}, "source": {"cpu": "measured"}},)
+    >>> figure = Figure("train-energy", "emissions", "numpy", "epoch", (2.0,), (1.0,), (0.1,), (0,),
+    ...     rounds, {})
+    >>> joules(figure).value
+    Interval(value=4.0, low=4.0, high=4.0)
+    """
+    left_out: dict[str, int] = {}
+    values, blocks, models = [], [], []
+    for energy, work, block in zip(figure.energy, figure.work, figure.block, strict=True):
+        barred = sorted(DISQUALIFYING & set(energy["flags"]))
+        if energy["compute_j"] is None:
+            barred = barred or ["no energy"]
+        for flag in barred:
+            left_out[flag] = left_out.get(flag, 0) + 1
+        if not barred:
+            values.append(energy["compute_j"] / work)
+            blocks.append(block)
+            models.append({name: j / work for name, j in energy["model_j"].items()})
+    shared = set.intersection(*map(set, models)) if models else set()
+    medians = {name: median([one[name] for one in models]).value for name in sorted(shared)}
+    value = median(values, blocks) if values else None
+    return Joules(value, medians, len(values), left_out, source_of(figure.energy))
+
+
+def order(a: Figure, b: Figure) -> Order:
+    """Tell whether a uses less compute energy per unit of work than b.
+
+    Examples
+    --------
+    Two power models that order the same rounds differently show nothing:
+
+    >>> from fastmlp.bench.document import Figure
+    >>> def figure(name, joules, models):
+    ...     one = {"compute_j": joules, "flags": (), "model_j": models,
+    ...            "source": {"cpu": "estimated"}, "method": {"cpu": "a model"}}
+    ...     return Figure("e", "emissions", name, "epoch", (1.0,) * 3, (1.0,) * 3, (1.0,) * 3,
+    ...                   (0,) * 3, (one,) * 3, {})
+    >>> one_thread = figure("a", 30.2, {"cubic": 30.2, "linear": 41.2})
+    >>> all_threads = figure("b", 40.0, {"cubic": 40.0, "linear": 40.0})
+    >>> order(one_thread, all_threads).verdict
+    'no difference shown'
+    """
+    mine, its = joules(a), joules(b)
+    for one, found in ((a, mine), (b, its)):
+        if found.rounds < FEWEST_ROUNDS:
+            return Order(NOT_RANKED, f"{one.contender} has {_too_few(found)}")
+    assert mine.value
+    assert its.value
+    ways = [_ways(one.energy) for one in (a, b)]
+    if ways[0] != ways[1]:
+        return Order(NOT_RANKED, f"their joules were obtained in different ways: {ways}")
+    if mine.value.overlaps(its.value):
+        return Order(NO_DIFFERENCE, "the 95 % intervals of their medians overlap")
+    verdict = LESS if mine.value.value < its.value.value else MORE
+    against = [
+        name
+        for name in sorted(set(mine.models) & set(its.models))
+        if (mine.models[name] < its.models[name]) != (verdict == LESS)
+    ]
+    if against:
+        return Order(NO_DIFFERENCE, f"power models disagree: {', '.join(against)} turns it round")
+    held = ", and every power model keeps the order" if mine.models else ""
+    return Order(verdict, f"the 95 % intervals of their medians lie apart{held}")
+
+
+def source_of(rounds: Sequence[Mapping[str, Any]]) -> str:
+    """Return the weakest label of the CPU's and the GPU's joules in all rounds."""
+    from fastmlp.energy import LABELS
+
+    found = {
+        energy["source"].get(name, "absent") for energy in rounds for name in ("cpu", "gpu")
+    } - {"absent"}
+    return max(found, key=LABELS.index, default="absent")
+
+
+def _ways(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How CPU joules were obtained; a GPU has a label of its own for each device."""
+    return sorted({f"{one['source']['cpu']}: {one['method']['cpu']}" for one in rounds})
+
+
+def _too_few(found: Joules) -> str:
+    why = ", ".join(f"{flag} in {count}" for flag, count in sorted(found.left_out.items()))
+    return f"{found.rounds} rounds that count, fewer than {FEWEST_ROUNDS}" + (
+        f" ({why})" if why else ""
+    )
