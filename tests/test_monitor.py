@@ -284,3 +284,16 @@ def test_scorers_see_rows_of_any_sparse_format(format_: str) -> None:
     dense.fit(X, Y)
     np.testing.assert_array_equal(seen[0].toarray(), seen[-1])
     assert model.validation_scores_ == dense.validation_scores_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_weights_that_were_best_by_another_monitor_do_not_come_back() -> None:
+    def no_score(estimator: Any, X_part: Any, y_part: Any) -> float:
+        return float("nan")
+
+    model = MLPClassifier(
+        (5,), max_iter=3, early_stopping=True, monitor="accuracy", warm_start=True, random_state=0
+    ).fit(X, Y)
+    best = [W.copy() for W in model.coefs_]
+    model.set_params(monitor=no_score).fit(X, Y)
+    assert any((a != b).any() for a, b in zip(model.coefs_, best, strict=True))
