@@ -183,7 +183,8 @@ def test_backends_are_looked_at_alike(name: str) -> None:
         assert int(text.split()[0]) > 33
 
 
-@pytest.mark.parametrize("bad", [{"every": 0}, {"n_rows": 0}])
-def test_bad_argument(bad: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="must be whole numbers above 0"):
-        TrainingDoctor(**bad)
+@pytest.mark.parametrize("name", ["every", "n_rows"])
+@pytest.mark.parametrize("value", [0, None, 1.5, "2", True])
+def test_bad_argument(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name}={value!r} must be a whole number above 0\."):
+        TrainingDoctor(**{name: value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 
 import numpy as np
 
@@ -49,8 +50,9 @@ class TrainingDoctor(Callback):
     """
 
     def __init__(self, *, every: int = 5, n_rows: int = 1000) -> None:
-        if every < 1 or n_rows < 1:
-            raise ValueError(f"every={every} and n_rows={n_rows} must be whole numbers above 0.")
+        for name, value in {"every": every, "n_rows": n_rows}.items():
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r} must be a whole number above 0.")
         self.every, self.n_rows = every, n_rows
         self.findings_: list[Finding] = []
 
