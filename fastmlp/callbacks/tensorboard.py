@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.callbacks.base import Callback
-from fastmlp.callbacks.paths import NUMBER, checked_path, claimed
+from fastmlp.callbacks.paths import checked_path, claimed
 from fastmlp.callbacks.view import EpochView
 
 

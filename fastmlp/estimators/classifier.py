@@ -39,8 +39,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
     Parameters
     ----------{DESCRIPTION}
     class_weight : dict of label to weight, "balanced" or None, default=None
-        Weights the samples of a class; "balanced": so that all classes weigh the same.
-        A class that the dict leaves out weighs 1.
+        Weights the samples of a class in learning; "balanced": so that all classes weigh the same.
+        A class that the dict leaves out weighs 1. Scores count samples by sample_weight alone.
     label_smoothing : float, default=0.0
         The part of a label's certainty that is given to all classes alike (eq. 32).
 
@@ -231,11 +231,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
             return answers(backend).indicators(p, backend.to_device(np.arange(2), "int64"))
         n = self.classes_.size
         places = np.resize(np.arange(n, dtype=np.int32), max(n, 2))  # one class has an output, too
-        if np.issubdtype(self.classes_.dtype, np.number):
-            values = backend.to_device(self.classes_[places], self.classes_.dtype.name)
+        dtype = self.classes_.dtype
+        if dtype.kind in "iufc" and dtype.name not in ("uint16", "uint32", "uint64"):
+            values = backend.to_device(self.classes_[places], dtype.name)
             return answers(backend).labels(p, values)
         chosen = answers(backend).labels(p, backend.to_device(places, "int32"))
-        return self.classes_[backend.to_host(chosen)]
+        # of text, and of wide unsigned numbers, from which PyTorch cannot take
+        return in_kind(self.classes_[backend.to_host(chosen)], X)
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
