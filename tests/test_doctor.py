@@ -48,6 +48,20 @@ HEALTHY: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "several labels": (MLPClassifier(), X, np.stack([Y > 4, Y < 2], axis=1).astype(int), {}),
     "linear": (MLPClassifier((), max_iter=50), X, Y, {}),
     "regression": (MLPRegressor(), X, X[:, 10] + 2.0 * X[:, 20], {}),
+    "fast, and many units die": (MLPClassifier(learning_rate_init=0.1, max_iter=100), X, Y, {}),
+    "fast with dropout": (
+        MLPClassifier((100, 50), learning_rate_init=0.03, dropout=0.5, max_iter=40),
+        X,
+        Y,
+        {},
+    ),
+    "few samples with dropout": (
+        MLPClassifier(dropout=0.5, learning_rate_init=0.01, max_iter=60),
+        X[:100],
+        Y[:100],
+        {},
+    ),
+    "slow, but on its way": (MLPClassifier(learning_rate_init=1e-4, max_iter=100), X, Y, {}),
 }
 
 
@@ -104,6 +118,16 @@ ILL: dict[str, list[tuple[Any, Any, Any, dict[str, Any], str]]] = {
             {},
             r"The loss swings between",
         ),
+    ],
+    "low_learning_rate": [
+        (
+            MLPClassifier(learning_rate_init=rate, solver=solver, dropout=dropout, max_iter=100),
+            X,
+            Y,
+            {},
+            rf"The loss has only come from 2.* Raise learning_rate_init={rate:g}, by .* scale X",
+        )
+        for rate, solver, dropout in [(3e-5, "adam", 0.0), (1e-5, "adam", 0.5), (1e-4, "sgd", 0.2)]
     ],
     "one_class": [
         (

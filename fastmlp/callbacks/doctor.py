@@ -20,7 +20,8 @@ class TrainingDoctor(Callback):
 
     Of each epoch the losses are read; in the first and in every ``every``-th the network itself
     is looked at, on some of the rows: units that never fire, gradients that vanish or explode,
-    columns of X far from 1, one class for all. Each is told once, as a `TrainingAdvice`.
+    columns of X far from 1, one class for all, a loss that hardly falls. Each is told once, as a
+    `TrainingAdvice`.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ class TrainingDoctor(Callback):
         self._losses: list[float] = []
         self._val_losses: list[float] = []
         self._one_class: list[Finding] = []  # of each look since the last that saw several
+        self._look_losses: list[float] = []
+        self._slow: Finding | None = None  # as of the newest look
 
     def on_epoch_end(self, epoch: EpochView) -> None:
         """Look at the losses, and now and then at the network."""
@@ -81,6 +84,9 @@ class TrainingDoctor(Callback):
 
     def _look(self, epoch: EpochView) -> list[Symptom | None]:
         seen, settings = examine(epoch, self.n_rows), epoch.settings
+        self._look_losses.append(seen.loss)
+        slow = symptoms.low_learning_rate(self._look_losses, settings)
+        self._slow = slow and Finding(slow.name, epoch.epoch, *slow[1:])
         if not np.isfinite(seen.logits).all():
             return []
         dead = symptoms.dead_units(seen, settings)
@@ -100,5 +106,9 @@ class TrainingDoctor(Callback):
         """Warn of each finding."""
         if len(self._one_class) > 1:
             self.findings_.append(self._one_class[0])
+        if self._losses and self._losses[-1] < symptoms.LEARNT * self._losses[0]:
+            self.findings_ = [found for found in self.findings_ if found.name != "dead_units"]
+        if self._slow and not self.findings_:  # which would say why
+            self.findings_ = [self._slow]
         for finding in self.findings_:
             warn(str(finding), TrainingAdvice)
