@@ -293,3 +293,34 @@ def test_labels_that_onnx_cannot_hold_are_refused() -> None:
     model = MLPClassifier((5,), max_iter=2, random_state=0).fit(X, labels)
     with pytest.raises(ValueError, match=r"classes_ go up to 9223372036854775808, .* int64"):
         model.to_onnx()
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("method", "library"),
+    [
+        ("to_sklearn", "sklearn"),
+        ("to_onnx", "onnx"),
+        ("to_keras", "keras"),
+        ("to_torch", "torch"),
+    ],
+)
+def test_weights_that_are_not_finite_stay_here(method: str, library: str) -> None:
+    model = trained("value")
+    model.coefs_[1][0, 0] = np.nan
+    pytest.importorskip(library)
+    with pytest.raises(
+        ValueError, match=r"layer 2 has weights that are not finite, .* train again"
+    ):
+        getattr(model, method)()
+    again = pickle.loads(pickle.dumps(model))  # to be looked at
+    assert np.isnan(again.coefs_[1][0, 0])
+
+
+def test_weights_that_are_not_finite_do_not_come_in() -> None:
+    theirs = trained("value").to_sklearn()
+    theirs.intercepts_[0][1] = np.inf
+    with pytest.raises(ValueError, match="layer 1 has weights that are not finite"):
+        MLPRegressor.from_sklearn(theirs)
