@@ -478,3 +478,27 @@ def test_labels_of_every_unsigned_dtype(name: str, dtype: str) -> None:
     assert (backend.to_host(answer) == expected).mean() > 0.98
     if dtype != "uint64":  # which JAX has in its 64-bit mode only
         assert backend.to_host(answer).dtype == dtype
+
+
+def test_sparse_tensors_are_named() -> None:
+    torch = pytest.importorskip("torch")
+    dense = torch.as_tensor(X)
+    model = MLPClassifier(**QUICK).fit(X, Y)
+    message = r"X is a tensor with layout torch\.sparse_coo, expected .* X\.to_dense\(\), or a"
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**QUICK).fit(dense.to_sparse(), Y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(dense.to_sparse())
+    with pytest.raises(ValueError, match=r"y is a tensor with layout torch\.sparse_coo, expected"):
+        MLPClassifier(**QUICK).fit(X, torch.as_tensor(Y).to_sparse())
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_what_jax_traces_is_named(backend: str) -> None:
+    jax = pytest.importorskip("jax")
+    model = MLPClassifier(**QUICK, backend=backend).fit(X, Y)
+    for traced in (jax.jit(model.predict), jax.grad(lambda x: model.predict_proba(x)[0, 0])):
+        with pytest.raises(
+            TypeError, match=r"X is a \w*Tracer of JAX, expected an array .* outside"
+        ):
+            traced(jax.numpy.asarray(X))

@@ -153,6 +153,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
     def _weighted(self, weights: Any, y: Any, incremental: bool) -> Any:
         if self.class_weight is None:
             return weights
+        _check_class_weight(self.class_weight)
         if incremental and self.class_weight == "balanced":
             raise ValueError(
                 "partial_fit does not support class_weight='balanced': it sees one part of the "
@@ -269,6 +270,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_class_weight(class_weight: Any) -> None:
+    """Raise ValueError for a dict with what is no weight."""
+    if not isinstance(class_weight, dict):
+        return
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0.0 <= float(weight) < np.inf):
+            raise ValueError(
+                f"class_weight[{label!r}]={weight!r}, expected a finite number of at least 0: "
+                "leave out a class that is to weigh 1."
+            )
 
 
 def _of_all_classes(p: NDArray[Any]) -> NDArray[Any]:
