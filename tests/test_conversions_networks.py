@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,24 @@ def run_onnx(made: Any, dtype: str) -> dict[str, Any]:
     session = runtime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, {"X": X.astype(dtype)}), strict=True))
+
+
+@both_dtypes
+def test_the_page_runs_what_it_wrote(
+    dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    page = (Path(__file__).parents[1] / "docs" / "saving.md").read_text(encoding="utf-8")
+    (code,) = [
+        part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "onnx" in part
+    ]
+    model = trained("multiclass", dtype=dtype)
+    names: dict[str, Any] = {"model": model, "X_test": X}
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "saving.md", "exec"), names)
+    assert names["label"].tolist() == model.predict(X).tolist()
+    assert_close(names["probabilities"], model.predict_proba(X), dtype)
 
 
 @every_target

@@ -137,7 +137,7 @@ class Exchange:
 
             model.to_onnx("digits.onnx")
             session = onnxruntime.InferenceSession("digits.onnx")
-            label, probabilities = session.run(None, {"X": X.astype("float32")})
+            label, probabilities = session.run(None, {"X": X.astype(model.coefs_[0].dtype)})
         """
         from fastmlp.estimators.exchange.onnx_graph import to_onnx
 
