@@ -177,6 +177,15 @@ def test_every_name_of_the_list_has_a_patient() -> None:
     assert all(f'"{name}"' in known_symptoms.Finding.__doc__ for name in ILL)
 
 
+def test_noise_of_dropout_is_no_swing() -> None:
+    losses = [2.0, 1.5, 1.0, 1.06, 0.98, 1.04, 0.97, 1.03, 0.95]  # rises of 3 % of the first loss
+    assert known_symptoms.high_learning_rate(losses, SETTINGS) is not None
+    for choice in ({"dropout": [0.0, 0.5]}, {"input_dropout": 0.2}, {"augmentation": "moves"}):
+        assert known_symptoms.high_learning_rate(losses, {**SETTINGS, **choice}) is None
+    wild = [2.0, 1.5, 1.0, 1.2, 0.98, 1.2, 0.97, 1.2, 0.95]
+    assert known_symptoms.high_learning_rate(wild, {**SETTINGS, "dropout": 0.5}) is not None
+
+
 def test_a_training_of_its_own_begins_with_no_findings() -> None:
     doctor = TrainingDoctor(every=1, n_rows=50)
     model = MLPClassifier((9,), "tanh", max_iter=2, tol=0, random_state=0).set_callbacks(doctor)
