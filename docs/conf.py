@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from typing import Any
 
 import fastmlp
@@ -17,6 +18,10 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 html_theme = "furo"
+# one file beside the pages, which draws formulas without a network
+html_static_path = [str(files("mathjax") / "static/mathjax/es5/tex-svg.js"), "formulas.css"]
+html_css_files = ["formulas.css"]
+mathjax_path = "tex-svg.js"
 html_title = f"fastmlp {version}"
 exclude_patterns = ["_build"]
 

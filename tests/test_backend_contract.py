@@ -92,6 +92,8 @@ def test_arrays_come_back_as_they_went(
     assert type(back) is np.ndarray
     assert back.dtype == dtype
     np.testing.assert_array_equal(back, host)
+    back += 1  # it is the caller's own
+    np.testing.assert_array_equal(backend.to_host(placed), host)
 
 
 def test_many_cases_at_once_equal_one_after_the_other(backend: Backend) -> None:

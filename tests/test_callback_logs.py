@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from sklearn.model_selection import GridSearchCV
+
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.callbacks import Callback, CSVLog, EpochView, JSONLinesLog, TensorBoardLog, TimeBudget
 from fastmlp.data import load_digits
@@ -121,9 +123,9 @@ def test_a_budget_of_time() -> None:
     spent_s = sum(model.history_["epoch_s"])
     assert model.n_iter_ > 1
     assert spent_s < 5
-    for budget_s in (0, -1.0, np.inf, np.nan):
+    for budget_s in (0, -1.0, np.inf, np.nan, "60", None, True):
         with pytest.raises(ValueError, match=r"budget_s=.* must be a number of seconds above 0"):
-            TimeBudget(budget_s=budget_s)
+            TimeBudget(budget_s=budget_s)  # type: ignore[arg-type]
 
 
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +148,52 @@ def test_a_line_that_was_cut_stays_a_line_of_its_own(tmp_path: Path) -> None:
     MLPClassifier((5,), max_iter=2, tol=0).set_callbacks(log).fit(X, Y)
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_each_training_of_a_search_has_a_log_of_its_own(tmp_path: Path, n_jobs: int | None) -> None:
+    model = MLPClassifier((5,), max_iter=2, tol=0).set_callbacks(CSVLog(tmp_path / "log-{n}.csv"))
+    search = GridSearchCV(model, {"alpha": [0.1, 0.2]}, cv=2, n_jobs=n_jobs, error_score="raise")
+    search.fit(X, Y)
+    names = [f"log-{n}.csv" for n in range(1, 6)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert all(len(table(tmp_path / name)) == 2 for name in names)
+
+
+def test_one_path_for_several_trainings_says_what_to_give(tmp_path: Path) -> None:
+    model = MLPClassifier((5,), max_iter=2, tol=0).set_callbacks(CSVLog(tmp_path / "log.csv"))
+    with pytest.raises(FileExistsError, match=r"\{n\}, as in 'training-\{n\}\.csv': each training"):
+        GridSearchCV(model, {"alpha": [0.1]}, cv=2, error_score="raise").fit(X, Y)
+
+
+def test_a_numbered_log_in_which_nothing_is_written_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "log-1.csv").write_text("mine")
+    model = MLPClassifier((9,), "identity", solver="sgd", learning_rate_init=1e300)
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        model.set_callbacks(CSVLog(tmp_path / "log-{n}.csv")).fit(1e3 * X, Y)
+    assert [path.name for path in tmp_path.iterdir()] == ["log-1.csv"]
+
+
+def test_tensorboard_folders(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    model = MLPClassifier((5,), max_iter=2, tol=0)
+    model.set_callbacks(TensorBoardLog(tmp_path / "runs" / "{n}"))
+    model.fit(X, Y).fit(X, Y)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["1", "2"]
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for append in (False, True):
+        model.set_callbacks(TensorBoardLog(file, append=append))
+        with pytest.raises(NotADirectoryError, match=r"folder='.*file' is a file, expected a fold"):
+            model.fit(X, Y)
+    model.set_callbacks(TensorBoardLog(file / "below"))
+    with pytest.raises(NotADirectoryError, match="TensorBoardLog cannot write to its folder"):
+        model.fit(X, Y)
+
+
+@pytest.mark.parametrize("kind", [CSVLog, JSONLinesLog, TensorBoardLog])
+def test_a_path_that_cannot_be_one(kind: Any) -> None:
+    with pytest.raises(ValueError, match=r"(path|folder)=3 must be a path: a str or a pathlib"):
+        kind(3)
+    with pytest.raises(ValueError, match=r"='log-\{n\}' gives each training its own .* leave one"):
+        kind("log-{n}", append=True)

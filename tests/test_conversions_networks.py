@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,24 @@ def run_onnx(made: Any, dtype: str) -> dict[str, Any]:
     session = runtime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, {"X": X.astype(dtype)}), strict=True))
+
+
+@both_dtypes
+def test_the_page_runs_what_it_wrote(
+    dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    page = (Path(__file__).parents[1] / "docs" / "saving.md").read_text(encoding="utf-8")
+    (code,) = [
+        part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "onnx" in part
+    ]
+    model = trained("multiclass", dtype=dtype)
+    names: dict[str, Any] = {"model": model, "X_test": X}
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "saving.md", "exec"), names)
+    assert names["label"].tolist() == model.predict(X).tolist()
+    assert_close(names["probabilities"], model.predict_proba(X), dtype)
 
 
 @every_target
@@ -293,3 +312,34 @@ def test_labels_that_onnx_cannot_hold_are_refused() -> None:
     model = MLPClassifier((5,), max_iter=2, random_state=0).fit(X, labels)
     with pytest.raises(ValueError, match=r"classes_ go up to 9223372036854775808, .* int64"):
         model.to_onnx()
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("method", "library"),
+    [
+        ("to_sklearn", "sklearn"),
+        ("to_onnx", "onnx"),
+        ("to_keras", "keras"),
+        ("to_torch", "torch"),
+    ],
+)
+def test_weights_that_are_not_finite_stay_here(method: str, library: str) -> None:
+    model = trained("value")
+    model.coefs_[1][0, 0] = np.nan
+    pytest.importorskip(library)
+    with pytest.raises(
+        ValueError, match=r"layer 2 has weights that are not finite, .* train again"
+    ):
+        getattr(model, method)()
+    again = pickle.loads(pickle.dumps(model))  # to be looked at
+    assert np.isnan(again.coefs_[1][0, 0])
+
+
+def test_weights_that_are_not_finite_do_not_come_in() -> None:
+    theirs = trained("value").to_sklearn()
+    theirs.intercepts_[0][1] = np.inf
+    with pytest.raises(ValueError, match="layer 1 has weights that are not finite"):
+        MLPRegressor.from_sklearn(theirs)

@@ -462,3 +462,43 @@ def test_complex_numbers_are_refused_in_scikit_learns_words() -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="Complex data not supported"):
         MLPClassifier(**QUICK).fit(torch.asarray(X + 1j), Y)
+
+
+@pytest.mark.parametrize("name", ["jax", "torch"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
+def test_labels_of_every_unsigned_dtype(name: str, dtype: str) -> None:
+    status = backend_status(name)
+    if not status.available:
+        pytest.skip(status.reason)
+    backend = get_backend(name)
+    model = MLPClassifier(**QUICK).fit(backend.to_device(X, "float32"), Y.astype(dtype))
+    answer = model.predict(backend.to_device(X_TEST, "float32"))
+    assert array_backend(answer) == backend
+    expected = MLPClassifier(**QUICK, dtype="float32").fit(X, Y).predict(X_TEST)
+    assert (backend.to_host(answer) == expected).mean() > 0.98
+    if dtype != "uint64":  # which JAX has in its 64-bit mode only
+        assert backend.to_host(answer).dtype == dtype
+
+
+def test_sparse_tensors_are_named() -> None:
+    torch = pytest.importorskip("torch")
+    dense = torch.as_tensor(X)
+    model = MLPClassifier(**QUICK).fit(X, Y)
+    message = r"X is a tensor with layout torch\.sparse_coo, expected .* X\.to_dense\(\), or a"
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**QUICK).fit(dense.to_sparse(), Y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(dense.to_sparse())
+    with pytest.raises(ValueError, match=r"y is a tensor with layout torch\.sparse_coo, expected"):
+        MLPClassifier(**QUICK).fit(X, torch.as_tensor(Y).to_sparse())
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_what_jax_traces_is_named(backend: str) -> None:
+    jax = pytest.importorskip("jax")
+    model = MLPClassifier(**QUICK, backend=backend).fit(X, Y)
+    for traced in (jax.jit(model.predict), jax.grad(lambda x: model.predict_proba(x)[0, 0])):
+        with pytest.raises(
+            TypeError, match=r"X is a \w*Tracer of JAX, expected an array .* outside"
+        ):
+            traced(jax.numpy.asarray(X))

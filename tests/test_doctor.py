@@ -48,6 +48,20 @@ HEALTHY: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "several labels": (MLPClassifier(), X, np.stack([Y > 4, Y < 2], axis=1).astype(int), {}),
     "linear": (MLPClassifier((), max_iter=50), X, Y, {}),
     "regression": (MLPRegressor(), X, X[:, 10] + 2.0 * X[:, 20], {}),
+    "fast, and many units die": (MLPClassifier(learning_rate_init=0.1, max_iter=100), X, Y, {}),
+    "fast with dropout": (
+        MLPClassifier((100, 50), learning_rate_init=0.03, dropout=0.5, max_iter=40),
+        X,
+        Y,
+        {},
+    ),
+    "few samples with dropout": (
+        MLPClassifier(dropout=0.5, learning_rate_init=0.01, max_iter=60),
+        X[:100],
+        Y[:100],
+        {},
+    ),
+    "slow, but on its way": (MLPClassifier(learning_rate_init=1e-4, max_iter=100), X, Y, {}),
 }
 
 
@@ -105,6 +119,16 @@ ILL: dict[str, list[tuple[Any, Any, Any, dict[str, Any], str]]] = {
             r"The loss swings between",
         ),
     ],
+    "low_learning_rate": [
+        (
+            MLPClassifier(learning_rate_init=rate, solver=solver, dropout=dropout, max_iter=100),
+            X,
+            Y,
+            {},
+            rf"The loss has only come from 2.* Raise learning_rate_init={rate:g}, by .* scale X",
+        )
+        for rate, solver, dropout in [(3e-5, "adam", 0.0), (1e-5, "adam", 0.5), (1e-4, "sgd", 0.2)]
+    ],
     "one_class": [
         (
             MLPClassifier(max_iter=6),
@@ -153,6 +177,15 @@ def test_every_name_of_the_list_has_a_patient() -> None:
     assert all(f'"{name}"' in known_symptoms.Finding.__doc__ for name in ILL)
 
 
+def test_noise_of_dropout_is_no_swing() -> None:
+    losses = [2.0, 1.5, 1.0, 1.06, 0.98, 1.04, 0.97, 1.03, 0.95]  # rises of 3 % of the first loss
+    assert known_symptoms.high_learning_rate(losses, SETTINGS) is not None
+    for choice in ({"dropout": [0.0, 0.5]}, {"input_dropout": 0.2}, {"augmentation": "moves"}):
+        assert known_symptoms.high_learning_rate(losses, {**SETTINGS, **choice}) is None
+    wild = [2.0, 1.5, 1.0, 1.2, 0.98, 1.2, 0.97, 1.2, 0.95]
+    assert known_symptoms.high_learning_rate(wild, {**SETTINGS, "dropout": 0.5}) is not None
+
+
 def test_a_training_of_its_own_begins_with_no_findings() -> None:
     doctor = TrainingDoctor(every=1, n_rows=50)
     model = MLPClassifier((9,), "tanh", max_iter=2, tol=0, random_state=0).set_callbacks(doctor)
@@ -183,7 +216,8 @@ def test_backends_are_looked_at_alike(name: str) -> None:
         assert int(text.split()[0]) > 33
 
 
-@pytest.mark.parametrize("bad", [{"every": 0}, {"n_rows": 0}])
-def test_bad_argument(bad: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="must be whole numbers above 0"):
-        TrainingDoctor(**bad)
+@pytest.mark.parametrize("name", ["every", "n_rows"])
+@pytest.mark.parametrize("value", [0, None, 1.5, "2", True])
+def test_bad_argument(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name}={value!r} must be a whole number above 0\."):
+        TrainingDoctor(**{name: value})

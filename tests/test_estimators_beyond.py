@@ -131,6 +131,14 @@ def test_counts_are_learnt_with_dropout() -> None:
             {"learning_rate": "one_cycle", "warmup_fraction": 0.1},
             r"warmup_fraction=0\.1: .* has a warm-up of its own",
         ),
+        (
+            {"augmentation": {"shape": (8, 8), "shift": 1}},
+            r"is a dict with the unknown fields \['shift'\], expected an Augmentation: give f",
+        ),
+        (
+            {"augmentation": {"shape": (8, 8)}},
+            r"augmentation={'shape': \(8, 8\)} is a dict, expecte",
+        ),
         ({"augmentation": (8, 8)}, r"'augmentation' parameter .* Got \(8, 8\)"),
         ({"augmentation": Augmentation((4, 4))}, r"augmentation\.shape=\(4, 4\) .* 64 features"),
         (

@@ -89,6 +89,24 @@ def test_a_picture_is_small_and_drawn_by_its_program(name: str) -> None:
     assert made_by == {"script": script.name, "sha256": digest(script)}, f"run {again}"
 
 
+@lessons
+def test_without_a_display_the_picture_is_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib").use("agg")
+    from matplotlib import pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    head, tail = text_of(f"plot_{name}.py").split('if __name__ == "__main__":')
+    quick = re.sub(r"main\(.*\)", "main(quick=True)", tail)
+    code = compile(f"{head}if True:{quick}", name, "exec")
+    exec(code, {"__name__": "lesson"})
+    plt.close("all")
+    assert capsys.readouterr().out == f"no display, see {name}.png\n"
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
 # ---------------------------------------------------------------------------- what the lessons draw
 
 

@@ -119,6 +119,19 @@ def test_a_network_from_elsewhere_does_not_know_its_past(tmp_path: Path) -> None
         ("m.safetensors", {"mood": 1}, r"entries \['mood'\], expected some of \['text', 'data'"),
         ("m.safetensors", {"energy": 3.0}, r"card\['energy'\]=3.0, expected a fastmlp.energy.Ene"),
         ("m.safetensors", {"grid": "FRA"}, r"card\['grid'\]='FRA', expected fastmlp.energy.grid"),
+        ("m.safetensors", {"text": 3}, r"card\['text'\]=3, expected text in Markdown"),
+        ("m.safetensors", {"data": b"x"}, r"card\['data'\]=b'x', expected text in Markdown"),
+        (
+            "m.safetensors",
+            {"score": 0.9},
+            r"card\['score'\]=0.9, expected names with numbers, as in",
+        ),
+        (
+            "m.safetensors",
+            {"score": {"a": "b"}},
+            r"card\['score'\]={'a': 'b'}, expected names with",
+        ),
+        ("m.safetensors", "abc", r"card='abc' must be True, False, or a mapping, as in card={'tex"),
         ("m.md", True, "would be the model file and its card"),
     ],
 )

@@ -149,7 +149,7 @@ NOT_FITTING: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "course": (put("course", "mood", value=1), r"\['mood'\] are no part of a training"),
     "names": (put("feature_names", value=["a"]), "1 names of 4 features"),
     "form": (put("optimizer", "form", value=["layer"] * 5), "'optimizer.0.W' is missing"),
-    "nan": (tensor("params.1.b", np.full(3, np.nan)), "weights are not finite"),
+    "nan": (tensor("params.1.b", np.full(3, np.nan)), "layer 2 has weights that are not finite"),
     "mixed": (tensor("params.1.b", np.zeros(3, "f4")), "of several dtypes"),
     "whole": (tensor("params.1.b", np.zeros(3, "i8")), "dtype int64, expected float32 or float64"),
     "more": (tensor("params.2.W", np.zeros(3)), r"tensors \['params.2.W'\], which are no part"),

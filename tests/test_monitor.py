@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
+import subprocess
+import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,13 +17,14 @@ import pytest
 pytest.importorskip("sklearn")
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import balanced_accuracy_score, get_scorer, make_scorer
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import GridSearchCV
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.backends import backend_status
 from fastmlp.data import load_digits
+from fastmlp.estimators.identity import identity
 from fastmlp.training import DivergenceError
 
 DIGITS = load_digits()
@@ -129,6 +134,110 @@ def test_scores_of_one_monitor_say_nothing_of_another() -> None:
     assert len(model.validation_scores_) == 6
     assert model.best_validation_score_ == max(model.validation_scores_) < 0.0
     assert model.history_.n_epochs == 12
+
+
+SCRIPT = """
+import pickle, sys, warnings
+from fastmlp import MLPClassifier
+from fastmlp.data import load_digits
+
+def named(estimator, X, y):
+    return float(estimator.score(X, y)) + SHIFT
+
+SHIFT = 1.0 - float(sys.argv[2])  # scores of a later process are lower
+MONITORS = {"named": named, "lambda": lambda e, X, y: float(e.score(X, y)) + SHIFT}
+warnings.simplefilter("ignore")
+digits = load_digits()
+X, y = digits.X_train[:200] / 16.0, digits.y_train[:200]
+_, kind, later, path = sys.argv
+if later == "0":
+    model = MLPClassifier((5,), max_iter=3, early_stopping=True, warm_start=True, random_state=0)
+    model.set_params(monitor=MONITORS[kind]).fit(X, y).set_params(monitor=None)
+    open(path, "wb").write(pickle.dumps(model))
+else:
+    model = pickle.load(open(path, "rb"))
+    before = [W.copy() for W in model.coefs_]
+    model.set_params(monitor=MONITORS[kind]).fit(X, y)
+    assert len(model.validation_scores_) == 6
+    assert all((a == b).all() for a, b in zip(before, model.coefs_))  # they are the best ones
+"""
+
+
+@pytest.mark.parametrize("kind", ["named", "lambda"])
+def test_best_weights_outlive_the_process(kind: str, tmp_path: Path) -> None:
+    for later in "01":
+        command = [sys.executable, "-c", SCRIPT, kind, later, str(tmp_path / "model.pickle")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def _of(number: float) -> Any:
+    return lambda estimator, X, y: number
+
+
+def _mine(estimator: Any, X: Any, y: Any, beta: float = 1.0) -> float:
+    return beta
+
+
+def test_monitors_are_told_apart() -> None:
+    lock, beta_2 = threading.Lock(), functools.partial(_mine, beta=2.0)
+    monitors: list[Any] = [
+        None,
+        "loss",
+        _mine,
+        beta_2,
+        functools.partial(_mine, beta=3.0),
+        _of(1.0),
+        _of(2.0),
+        lambda estimator, X, y: 1.0,
+        lambda estimator, X, y: float(len(y)),
+        lambda estimator, X, y: float(max(y)),
+        make_scorer(lambda y, p: 0.0),
+        make_scorer(lambda y, p: 1.0),
+        make_scorer(lambda y, p: lock),
+        make_scorer(accuracy_score),
+        make_scorer(balanced_accuracy_score),
+    ]
+    names = [identity(monitor) for monitor in monitors]
+    assert len(set(names)) == len(names)
+    for one in monitors[:5]:
+        assert identity(pickle.loads(pickle.dumps(one))) == identity(one)
+    assert identity(_of(1.0)) == identity(_of(1.0))
+    assert identity(_of(lock)) != identity(_of(lock))  # type: ignore[arg-type]  # not known
+
+
+@pytest.mark.parametrize("given", [True, False])
+@ignore_convergence
+def test_a_score_counts_samples_by_sample_weight_alone(given: bool) -> None:
+    """As `score` does, also where classes weigh differently in learning."""
+    seen: list[float] = []
+
+    def scorer(estimator: Any, X: Any, y: Any) -> float:
+        seen.append(float(accuracy_score(y, estimator.predict(X))))
+        return seen[-1]
+
+    by_class = {label: float(1 + label) for label in range(10)}
+    held_out: dict[str, Any] = {"X_val": X[300:], "y_val": Y[300:]} if given else {}
+    models = [classifier(class_weight=by_class, monitor=monitor) for monitor in (None, scorer)]
+    for model in models:
+        model.fit(X[:300], Y[:300], **held_out)
+    assert models[0].validation_scores_ == models[1].validation_scores_ == pytest.approx(seen)
+    if not given:
+        weighted = classifier(monitor=None).fit(X[:300], Y[:300], 1.0 + np.arange(300.0) % 7)
+        plain = classifier(monitor="accuracy").fit(X[:300], Y[:300], 1.0 + np.arange(300.0) % 7)
+        assert weighted.validation_scores_ != plain.validation_scores_
+
+
+@ignore_convergence
+def test_R2_of_one_sample_is_refused_where_it_would_decide() -> None:  # noqa: N802
+    model = MLPRegressor(hidden_layer_sizes=(5,), early_stopping=True, max_iter=3, random_state=0)
+    one = {"X_val": X[:1], "y_val": Y[:1]}
+    with pytest.raises(ValueError, match=r"X_val and y_val have 1 sample, expected at least 2: R2"):
+        model.fit(X, Y, **one)
+    assert len(model.set_params(monitor="loss").fit(X, Y, **one).validation_scores_) == 3
+    model.set_params(monitor=None, early_stopping=False).fit(X, Y, **one)
+    assert np.isfinite(model.history_["val_loss"]).all()
+    assert len(classifier(max_iter=2).fit(X, Y, **one).validation_scores_) == 2
 
 
 @ignore_convergence
@@ -284,3 +393,16 @@ def test_scorers_see_rows_of_any_sparse_format(format_: str) -> None:
     dense.fit(X, Y)
     np.testing.assert_array_equal(seen[0].toarray(), seen[-1])
     assert model.validation_scores_ == dense.validation_scores_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_weights_that_were_best_by_another_monitor_do_not_come_back() -> None:
+    def no_score(estimator: Any, X_part: Any, y_part: Any) -> float:
+        return float("nan")
+
+    model = MLPClassifier(
+        (5,), max_iter=3, early_stopping=True, monitor="accuracy", warm_start=True, random_state=0
+    ).fit(X, Y)
+    best = [W.copy() for W in model.coefs_]
+    model.set_params(monitor=no_score).fit(X, Y)
+    assert any((a != b).any() for a, b in zip(model.coefs_, best, strict=True))

@@ -289,10 +289,13 @@ def test_a_hint_with_brackets_is_no_markup() -> None:
         ({"backends": []}, "expected one or more, none twice"),
         ({"steps": 0}, "steps=0 is not possible, expected a multiple of 10"),
         ({"steps": 25}, "steps=25 is not possible, expected a multiple of 10"),
-        ({"hidden": (0,)}, r"hidden=\(0,\) is not possible, expected sizes of 1 or more"),
+        ({"hidden": (0,)}, r"hidden=\(0,\) is not possible, expected whole numbers of 1"),
+        ({"hidden": 5}, r"hidden=5 is not possible, expected .* in a sequence, as in \(32,\)"),
+        ({"hidden": "5"}, "hidden='5' is not possible, expected whole numbers of 1 or more"),
+        ({"steps": "20"}, "steps='20' is not possible, expected a multiple of 10"),
         ({"activation": "sigmoid"}, r"activation='sigmoid' is not possible, expected one of"),
         ({"optimizer": "lion"}, r"optimizer='lion' is not possible, expected one of \['gradient_d"),
-        ({"seed": -1}, "seed=-1 is not possible, expected 0 or more"),
+        ({"seed": -1}, "seed=-1 is not possible, expected a whole number of 0 or more"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:

@@ -212,6 +212,10 @@ def test_what_is_no_model_is_not_saved(tmp_path: Path) -> None:
     model = trained()
     model.intercepts_[1][3] = np.inf
     kept(path, model.save, ValueError, "layer 2 has weights that are not finite")
+    dates = MLPClassifier(max_iter=2).fit(
+        X, np.where(Y > 0, "2020-01-01", "2021-01-01").astype("M8")
+    )
+    kept(path, dates.save, ValueError, r"classes_ has dtype datetime64.*astype\(str\)")
     with pytest.raises(OSError, match="directory"):
         trained().save(tmp_path)
     assert list(tmp_path.iterdir()) == [path]

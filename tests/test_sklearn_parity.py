@@ -356,6 +356,11 @@ def test_a_class_without_a_weight_weighs_one() -> None:
     model.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X[y == 0], y[y == 0])
     with pytest.raises(ValueError, match=r"class_weight has the classes \[7\], which are not in y"):
         model.set_params(class_weight={7: 1.0}).fit(X, y)
+    for bad in (None, "1", -1.0, np.nan, [1.0]):
+        with pytest.raises(
+            ValueError, match=r"class_weight\[0\]=.*, expected a finite number of at"
+        ):
+            model.set_params(class_weight={0: bad}).fit(X, y)
 
 
 def test_warnings_point_at_the_line_that_called_fit() -> None:

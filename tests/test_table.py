@@ -129,7 +129,10 @@ def test_caption_tells_the_conditions() -> None:
         "20 epochs, seed 0, float32 in full precision, 2 threads, "
         "grid FRA at 56.0 g CO2e/kWh (2023)"
     ) in text
-    assert "first call (epoch 1, with compiling) left out. vs keras: samples/s over those" in text
+    left_out = "first call (epoch 1, with compiling) left out. "
+    counted_in = "Energy and CO2e: all epochs, the first call counted in. "
+    assert f"{left_out}{counted_in}vs keras: samples/s over those" in text
+    assert f"{left_out}vs keras" in words(printed(no_energy()))
     assert re.search(
         rf"Energy of numpy, 1.10 J, follows from a window of .* more epochs: {re.escape(EXPLAIN)}",
         text,

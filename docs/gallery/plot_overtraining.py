@@ -79,5 +79,8 @@ def draw_losses(ax: Axes, model: MLPRegressor, stopped: int, best: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    fig = main()
+    if plt.get_backend().lower() == "agg":  # no display
+        fig.savefig("overtraining.png")
+        print("no display, see overtraining.png")
     plt.show()

@@ -101,5 +101,8 @@ def draw_pair(ax: Axes, networks: list[Any], X: Any, places: tuple[int, int]) ->
 
 
 if __name__ == "__main__":
-    main()
+    fig = main()
+    if plt.get_backend().lower() == "agg":  # no display
+        fig.savefig("partial_dependence.png")
+        print("no display, see partial_dependence.png")
     plt.show()

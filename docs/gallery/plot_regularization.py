@@ -101,5 +101,8 @@ def draw_weights(ax: Axes, models: dict[str, MLPClassifier]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    fig = main()
+    if plt.get_backend().lower() == "agg":  # no display
+        fig.savefig("regularization.png")
+        print("no display, see regularization.png")
     plt.show()

@@ -74,5 +74,8 @@ def main(quick: bool = False) -> Figure:
 
 
 if __name__ == "__main__":
-    main()
+    fig = main()
+    if plt.get_backend().lower() == "agg":  # no display
+        fig.savefig("training_curves.png")
+        print("no display, see training_curves.png")
     plt.show()

@@ -73,5 +73,8 @@ def draw_units(half: Any, images: Any, most: float) -> None:
 
 
 if __name__ == "__main__":
-    main(data_dir=os.environ.get("FASTMLP_DATA"))
+    fig = main(data_dir=os.environ.get("FASTMLP_DATA"))
+    if plt.get_backend().lower() == "agg":  # no display
+        fig.savefig("weights.png")
+        print("no display, see weights.png")
     plt.show()

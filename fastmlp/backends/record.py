@@ -91,7 +91,7 @@ class Backend:
         ``to_device(host, dtype)``: a NumPy array as an array of this backend, a copy where the
         library needs one; dtype is a NumPy dtype name.
     to_host : callable
-        ``to_host(array)``: the NumPy array back. These two are the only ways across.
+        ``to_host(array)``: a NumPy array back, a copy. These two are the only ways across.
     sync : callable
         ``sync(tree)`` waits until the arrays are computed; only timing code needs it.
     tune : callable

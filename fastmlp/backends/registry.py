@@ -197,8 +197,10 @@ def _environment_choice() -> str:
     return name
 
 
-def array_backend(X: Any) -> Backend | None:
+def array_backend(X: Any, name: str = "X") -> Backend | None:
     """Return the backend that X is an array of, on the device it lies on; None for host data.
+
+    ``name`` is what an error calls it: of a sparse tensor, or of an array that JAX traces.
 
     Examples
     --------
@@ -206,7 +208,21 @@ def array_backend(X: Any) -> Backend | None:
     True
     """
     owner = ARRAY_PACKAGES.get(type(X).__module__.partition(".")[0])
-    return standard_backend(X) if owner is None else get_backend(owner[0], owner[1](X))
+    if owner is None:
+        return standard_backend(X)
+    if "Tracer" in type(X).__name__:
+        raise TypeError(
+            f"{name} is a {type(X).__name__} of JAX, expected an array with values: the methods of "
+            "estimators check what they are given and cannot be called within jax.jit, jax.grad or "
+            "jax.vmap. Call them from outside, as they compile what they compute; what is to be "
+            "traced can be written with coefs_ and intercepts_."
+        )
+    if owner[0] == "torch" and str(X.layout) != "torch.strided":
+        raise ValueError(
+            f"{name} is a tensor with layout {X.layout}, expected a dense one: give "
+            f"{name}.to_dense(), or a sparse matrix of SciPy."
+        )
+    return get_backend(owner[0], owner[1](X))
 
 
 def backend_status(name: str, device: str | None = None) -> BackendStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 from fastmlp.callbacks.base import Callback
 from fastmlp.callbacks.view import EpochView
@@ -31,8 +32,12 @@ class TimeBudget(Callback):
     """
 
     def __init__(self, budget_s: float) -> None:
-        if not budget_s > 0 or math.isinf(budget_s):
-            raise ValueError(f"budget_s={budget_s!r} must be a number of seconds above 0.")
+        is_number = isinstance(budget_s, Real) and not isinstance(budget_s, bool)
+        if not (is_number and 0.0 < budget_s < math.inf):
+            raise ValueError(
+                f"budget_s={budget_s!r} must be a number of seconds above 0, as in "
+                "TimeBudget(budget_s=60.0)."
+            )
         self.budget_s = budget_s
 
     def on_epoch_end(self, epoch: EpochView) -> bool:

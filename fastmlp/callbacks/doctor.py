@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 
 import numpy as np
 
@@ -19,7 +20,8 @@ class TrainingDoctor(Callback):
 
     Of each epoch the losses are read; in the first and in every ``every``-th the network itself
     is looked at, on some of the rows: units that never fire, gradients that vanish or explode,
-    columns of X far from 1, one class for all. Each is told once, as a `TrainingAdvice`.
+    columns of X far from 1, one class for all, a loss that hardly falls. Each is told once, as a
+    `TrainingAdvice`.
 
     Parameters
     ----------
@@ -49,8 +51,9 @@ class TrainingDoctor(Callback):
     """
 
     def __init__(self, *, every: int = 5, n_rows: int = 1000) -> None:
-        if every < 1 or n_rows < 1:
-            raise ValueError(f"every={every} and n_rows={n_rows} must be whole numbers above 0.")
+        for name, value in {"every": every, "n_rows": n_rows}.items():
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r} must be a whole number above 0.")
         self.every, self.n_rows = every, n_rows
         self.findings_: list[Finding] = []
 
@@ -60,6 +63,8 @@ class TrainingDoctor(Callback):
         self._losses: list[float] = []
         self._val_losses: list[float] = []
         self._one_class: list[Finding] = []  # of each look since the last that saw several
+        self._look_losses: list[float] = []
+        self._slow: Finding | None = None  # as of the newest look
 
     def on_epoch_end(self, epoch: EpochView) -> None:
         """Look at the losses, and now and then at the network."""
@@ -79,6 +84,9 @@ class TrainingDoctor(Callback):
 
     def _look(self, epoch: EpochView) -> list[Symptom | None]:
         seen, settings = examine(epoch, self.n_rows), epoch.settings
+        self._look_losses.append(seen.loss)
+        slow = symptoms.low_learning_rate(self._look_losses, settings)
+        self._slow = slow and Finding(slow.name, epoch.epoch, *slow[1:])
         if not np.isfinite(seen.logits).all():
             return []
         dead = symptoms.dead_units(seen, settings)
@@ -98,5 +106,9 @@ class TrainingDoctor(Callback):
         """Warn of each finding."""
         if len(self._one_class) > 1:
             self.findings_.append(self._one_class[0])
+        if self._losses and self._losses[-1] < symptoms.LEARNT * self._losses[0]:
+            self.findings_ = [found for found in self.findings_ if found.name != "dead_units"]
+        if self._slow and not self.findings_:  # which would say why
+            self.findings_ = [self._slow]
         for finding in self.findings_:
             warn(str(finding), TrainingAdvice)

@@ -19,6 +19,7 @@ class Examination(NamedTuple):
     largest: list[NDArray[Any]]  # output (n_units,) of each hidden unit on any row
     gradient_norms: list[float]  # ||dW|| of the loss without penalty
     weight_norms: list[float]  # ||W||
+    loss: float  # of these rows, without penalty, and without dropout: it has no noise
     logits: NDArray[Any]  # (n, n_outputs)
     X: NDArray[Any]
     y: NDArray[Any]
@@ -32,11 +33,12 @@ def examine(view: EpochView, n_rows: int) -> Examination:
     targets = backend.to_device(y, dtype)
     params = view.params()
     found = _program(backend, view.recipe)(backend.place(params, dtype), placed, targets)
-    largest, gradients, logits = backend.fetch(found)
+    largest, gradients, loss, logits = backend.fetch(found)
     return Examination(
         list(largest),
         [float(np.linalg.norm(dW)) for dW in gradients],
         [float(np.linalg.norm(np.asarray(layer.W))) for layer in params],
+        float(loss),
         logits,
         X,
         y,
@@ -49,8 +51,8 @@ def _program(backend: Backend, recipe: Recipe) -> Any:
 
     def look(params: Params, x: Array, y: Array) -> Any:
         trace = forward(xp, params, prepare(xp, recipe, params, x), recipe.hidden)
-        grads, _ = gradient(xp, recipe, params, x, y, 1.0 / x.shape[0])
+        grads, (loss, *_) = gradient(xp, recipe, params, x, y, 1.0 / x.shape[0])
         largest = tuple(xp.max(a, axis=0) for a in trace.inputs[1:])
-        return largest, tuple(layer.W for layer in grads), trace.logits
+        return largest, tuple(layer.W for layer in grads), loss, trace.logits
 
     return backend.jit(look)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastmlp.callbacks.base import Callback
+from fastmlp.callbacks.paths import checked_path, claimed
 from fastmlp.callbacks.view import EpochView
 
 CLOSED = (b"", b"\n")  # ends of a file of whole lines
@@ -22,7 +23,7 @@ class _Lines(Callback):
     _file: IO[str] | None = None
 
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
-        self.path, self.append = Path(path), append
+        self.path, self.append = checked_path("path", path, append), append
         self._columns: list[str] = []
 
     def on_fit_begin(self) -> None:
@@ -33,13 +34,16 @@ class _Lines(Callback):
                 self.append and self.path.exists() and self.path.read_bytes()[-1:] not in CLOSED
             )
             mode = "a" if self.append else "x"
-            self._file = self.path.open(mode, encoding="utf-8", newline="")
+            self._file = claimed(
+                self.path, lambda path: path.open(mode, encoding="utf-8", newline="")
+            )
             if is_cut:  # by whoever was killed while it wrote
                 self._file.write("\n")
         except FileExistsError as error:
             raise FileExistsError(
                 f"{type(self).__name__}: path={str(self.path)!r} exists. Give append=True to add "
-                "to it, or another path."
+                "to it, another path, or one with {n}, as in 'training-{n}.csv': each training, "
+                "as those of a GridSearchCV, then has a file of its own."
             ) from error
         except OSError as error:
             text = f"{type(self).__name__} cannot write to its path ({error.strerror})"
@@ -69,11 +73,11 @@ class _Lines(Callback):
         """Close the file; one in which nothing is written does not stay."""
         if self._file is None:
             return
-        is_empty = self._file.tell() == 0
+        path, is_empty = Path(self._file.name), self._file.tell() == 0
         self._file.close()
         self._file = None
         if is_empty and not self.append:
-            self.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 class CSVLog(_Lines):
@@ -84,6 +88,7 @@ class CSVLog(_Lines):
     Parameters
     ----------
     path : str or path
+        With ``{n}`` in it, a file for each training: the first number that is free.
     append : bool, default=False
         Add to a file that exists, below its header. Otherwise one that exists is an error.
 
@@ -125,6 +130,7 @@ class JSONLinesLog(_Lines):
     Parameters
     ----------
     path : str or path
+        With ``{n}`` in it, a file for each training: the first number that is free.
     append : bool, default=False
         Add to a file that exists. Otherwise one that exists is an error.
 

@@ -12,12 +12,15 @@ import numpy as np
 
 from fastmlp.callbacks.examination import Examination
 
-DEAD_SHARE = 1 / 3  # of the units of a layer that may be silent without a word
+DEAD_SHARE = 0.6  # of the units of a layer: fast trainings that end well lose up to half of them
+LEARNT = 0.01  # loss, in that of the first epoch, that is low enough whatever happened to units
 LARGEST_SCALE = 30.0  # of a column: Glorot's weights are made for values around 1
 SMALLEST_SCALE = 0.01
 VANISHED = 1e-4  # gradient of the first layer, in that of the last
 EXPLODED = 100.0  # gradient of a layer, in its weights
 WINDOW = 8  # epochs that tell whether a loss swings
+SWING, NOISY_SWING = 0.02, 0.05  # rise of an epoch, in the first loss; with noise of our own making
+LOOKS = 4  # at the network, that tell of a loss which falls in a straight line
 GAP = 0.3  # rise of the validation loss above its best, in the best
 
 
@@ -33,7 +36,7 @@ class Finding:
     ----------
     name : str
         "dead_units", "vanishing_gradients", "exploding_gradients", "unscaled_inputs",
-        "high_learning_rate", "one_class" or "overtraining".
+        "high_learning_rate", "low_learning_rate", "one_class" or "overtraining".
     epoch : int
         In which it was first seen.
     text, remedy : str
@@ -153,13 +156,36 @@ def high_learning_rate(losses: Sequence[float], settings: Settings) -> Symptom |
     has_risen = len(losses) > 2 and min(losses[-2:]) > min(losses) + 0.2 * scale
     if has_risen:
         text = f"The loss has risen from {min(losses):.3g} to {losses[-1]:.3g}."
-    elif sum(rise > 0.02 for rise in rises) >= 3:
+    elif sum(rise > (NOISY_SWING if _is_noisy(settings) else SWING) for rise in rises) >= 3:
         text = (
             f"The loss swings between {min(recent):.3g} and {max(recent):.3g} from epoch to epoch."
         )
     else:
         return None
     return Symptom("high_learning_rate", text, remedy)
+
+
+def low_learning_rate(looks: Sequence[float], settings: Settings) -> Symptom | None:
+    """A loss that falls to the end as at the beginning, and has not come far."""
+    if len(looks) < LOOKS or settings["early_stopping"] or settings["solver"] == "lbfgs":
+        return None
+    first, middle, last = looks[0], looks[len(looks) // 2], looks[-1]
+    falls = all(b < a for a, b in pairwise(looks))
+    if not falls or last < 2 / 3 * first or middle - last < 0.5 * (first - middle):
+        return None
+    return Symptom(
+        "low_learning_rate",
+        f"The loss has only come from {first:.3g} to {last:.3g}, and falls as it did in the "
+        "beginning.",
+        f"Raise {_rate(settings)}, by a factor of 3 to 10 at first, or max_iter="
+        f"{settings['max_iter']}; scale X, and y in a regression, to values around 1.",
+    )
+
+
+def _is_noisy(settings: Settings) -> bool:
+    """Tell whether units or images change by chance from step to step, and the loss with them."""
+    dropout = np.any(settings["dropout"]) or settings["input_dropout"] > 0
+    return bool(dropout) or settings["augmentation"] is not None
 
 
 def overtraining(

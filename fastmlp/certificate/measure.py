@@ -86,7 +86,9 @@ def parity(
     [('float64', 'holds'), ('float32', 'holds')]
     >>> certificate.raise_for_difference()
     """
-    training = Training(steps, tuple(hidden), activation, optimizer, seed)
+    sizes = np.asarray(hidden).tolist()
+    sizes = tuple(sizes) if isinstance(sizes, list) else sizes  # which refuses them
+    training = Training(steps, sizes, activation, optimizer, seed)
     asked = _asked_for(backends)
     reference = training.reference()
     found = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,15 +79,17 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        is_whole = self.steps >= 1 and self.steps % STEPS_PER_EPOCH == 0
+        is_whole = _is_whole(self.steps, 1) and self.steps % STEPS_PER_EPOCH == 0
         _require(
             is_whole, "steps", self.steps, f"a multiple of {STEPS_PER_EPOCH}, the steps of an epoch"
         )
-        _require(min(self.hidden, default=1) >= 1, "hidden", self.hidden, "sizes of 1 or more")
+        are_sizes = isinstance(self.hidden, tuple) and all(_is_whole(n, 1) for n in self.hidden)
+        expected = "whole numbers of 1 or more in a sequence, as in (32,)"
+        _require(are_sizes, "hidden", self.hidden, expected)
         for name, table in (("activation", ACTIVATIONS), ("optimizer", OPTIMIZERS)):
             value = getattr(self, name)
             _require(value in table, name, value, f"one of {list(table)}")
-        _require(self.seed >= 0, "seed", self.seed, "0 or more")
+        _require(_is_whole(self.seed, 0), "seed", self.seed, "a whole number of 0 or more")
 
     @property
     def epochs(self) -> int:
@@ -172,6 +175,10 @@ def _distance(a: Any, b: Any) -> float:
     if not np.isfinite(a).all():
         return float("nan")
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, Integral) and int(value) >= least
 
 
 def _require(right: bool, name: str, value: Any, expected: str) -> None:

@@ -66,12 +66,15 @@ def grid(config: dict[str, Any]) -> str:
 
 
 def steady_note(results: Results) -> str:
-    """Which epochs the times are about, and what they are related to."""
+    """Which epochs the times and joules are about, and what speeds are related to."""
     reference = reference_name(results)
     related = "No reference has a speed to relate to."
     if reference:
         related = f"vs {reference}: samples/s over those of {reference}."
-    return f"Epoch: median, the first call (epoch 1, with compiling) left out. {related}"
+    energy = ""
+    if any(run.energy_j is not None for run in shown_runs(results)):
+        energy = " Energy and CO2e: all epochs, the first call counted in."
+    return f"Epoch: median, the first call (epoch 1, with compiling) left out.{energy} {related}"
 
 
 def energy_notes(results: Results) -> list[str]:

@@ -17,7 +17,7 @@ def as_host(X: Any, name: str = "X") -> Any:
             f"{name} has masked values, which would count as what stands below the mask: fill them "
             f"first, as in {name}.filled(0)."
         )
-    owner = array_backend(X)
+    owner = array_backend(X, name)
     return X if owner is None else owner.to_host(X)
 
 

@@ -20,6 +20,7 @@ from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.methods import Exchange
 from fastmlp.estimators.fitted import TAKEN, Fitted
 from fastmlp.estimators.hooks import HasCallbacks, Hooks, with_callbacks
+from fastmlp.estimators.identity import identity
 from fastmlp.estimators.monitor import judge_of, scorer_of
 from fastmlp.estimators.on_device import check_finite, home, rows_of, stand_in
 from fastmlp.estimators.progress import progress_bar
@@ -180,12 +181,12 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
         stops_early = self._stops_early()
         if first:
             params = draw_params(sizes, rng, activation=self.activation, init=self.init)
-            course = Course(self._rate(), stops_early=stops_early, monitor=repr(self.monitor))
+            course = Course(self._rate(), stops_early=stops_early, monitor=identity(self.monitor))
         else:
             params = self._own_params(sizes)
             keeps = incremental and self._has_moments_for(self._optimizer())
             rate = None if keeps else self._rate()
-            course = self._course.resumed(rate, stops_early, repr(self.monitor))
+            course = self._course.resumed(rate, stops_early, identity(self.monitor))
         if stops_early and samples.validation is None:
             samples = self._split(samples, rng, backend)
         course.n_samples = samples.rows.size
@@ -277,10 +278,11 @@ class BaseMLP(HasCallbacks, Fitted, Exchange):
 
     def _split(self, samples: Samples, rng: np.random.RandomState, backend: Backend) -> Samples:
         """Take a part of the rows for validation."""
-        X, y, weights, rows, given, _ = samples
+        X, y, _, rows, given, _ = samples
         labels = y.astype(bool) if is_classifier(self) and y.shape[1] == 1 else None
         rows, others = split_off(rows, self.validation_fraction, labels, rng)
-        weights = None if weights is None else weights[others]
+        # without class_weight, which is for learning: a score counts samples as `score` does
+        weights = None if given.weights is None else given.weights[others]
         given_of_others = partial(given.of, others)
         validation = Validation(rows_of(X, others, backend), y[others], weights, given_of_others)
         return samples._replace(rows=rows, validation=validation)

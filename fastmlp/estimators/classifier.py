@@ -39,8 +39,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
     Parameters
     ----------{DESCRIPTION}
     class_weight : dict of label to weight, "balanced" or None, default=None
-        Weights the samples of a class; "balanced": so that all classes weigh the same.
-        A class that the dict leaves out weighs 1.
+        Weights the samples of a class in learning; "balanced": so that all classes weigh the same.
+        A class that the dict leaves out weighs 1. Scores count samples by sample_weight alone.
     label_smoothing : float, default=0.0
         The part of a label's certainty that is given to all classes alike (eq. 32).
 
@@ -153,6 +153,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
     def _weighted(self, weights: Any, y: Any, incremental: bool) -> Any:
         if self.class_weight is None:
             return weights
+        _check_class_weight(self.class_weight)
         if incremental and self.class_weight == "balanced":
             raise ValueError(
                 "partial_fit does not support class_weight='balanced': it sees one part of the "
@@ -231,11 +232,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
             return answers(backend).indicators(p, backend.to_device(np.arange(2), "int64"))
         n = self.classes_.size
         places = np.resize(np.arange(n, dtype=np.int32), max(n, 2))  # one class has an output, too
-        if np.issubdtype(self.classes_.dtype, np.number):
-            values = backend.to_device(self.classes_[places], self.classes_.dtype.name)
+        dtype = self.classes_.dtype
+        if dtype.kind in "iufc" and dtype.name not in ("uint16", "uint32", "uint64"):
+            values = backend.to_device(self.classes_[places], dtype.name)
             return answers(backend).labels(p, values)
         chosen = answers(backend).labels(p, backend.to_device(places, "int32"))
-        return self.classes_[backend.to_host(chosen)]
+        # of text, and of wide unsigned numbers, from which PyTorch cannot take
+        return in_kind(self.classes_[backend.to_host(chosen)], X)
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
@@ -267,6 +270,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_class_weight(class_weight: Any) -> None:
+    """Raise ValueError for a dict with what is no weight."""
+    if not isinstance(class_weight, dict):
+        return
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0.0 <= float(weight) < np.inf):
+            raise ValueError(
+                f"class_weight[{label!r}]={weight!r}, expected a finite number of at least 0: "
+                "leave out a class that is to weigh 1."
+            )
 
 
 def _of_all_classes(p: NDArray[Any]) -> NDArray[Any]:

@@ -26,7 +26,7 @@ class Course:
     converged: bool = False
     diverged: bool = False
     stops_early: bool = False  # by scores, not by the loss
-    monitor: str = repr(None)  # what gives the scores, as it shows itself
+    monitor: str = repr(None)  # `identity` of what gives the scores
 
     def resumed(self, rate: LearningRate | None, stops_early: bool, monitor: str) -> Course:
         """Return a copy to go on with, under a new learning rate if there is one."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from fastmlp.estimators.course import Course
@@ -39,6 +40,12 @@ def judge_of(model: Any, trainer: TrainerLike, course: Course, validation: Valid
     """Return what gives the score of an epoch that has just ended."""
     monitor = model.monitor
     if monitor is None:
+        if is_regressor(model) and len(validation.y) < 2:
+            raise ValueError(
+                f"X_val and y_val have {len(validation.y)} sample, expected at least 2: R2, which "
+                "early_stopping goes by, is not defined for one. Give more, or set "
+                "monitor='loss'."
+            )
         return lambda found: model._score_of(
             trainer.predict(validation.X), validation.y, validation.weights
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from fastmlp import core
 from fastmlp.backends import Backend, resolve_backend
-from fastmlp.core import ACTIVATIONS, Loss, Optimizer, Params, Recipe
+from fastmlp.core import ACTIVATIONS, Augmentation, Loss, Optimizer, Params, Recipe
 from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.parameters import CONSTRAINTS, SCHEDULES
@@ -22,6 +23,17 @@ class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     """The parameters of `MLPClassifier` and `MLPRegressor`, in the words of the core."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    def _validate_params(self) -> None:
+        if isinstance(self.augmentation, Mapping):
+            fields = list(Augmentation._fields)
+            unknown = [name for name in self.augmentation if name not in fields]
+            what = f"is a dict with the unknown fields {unknown}" if unknown else "is a dict"
+            raise ValueError(
+                f"augmentation={self.augmentation!r} {what}, expected an Augmentation: give "
+                f"fastmlp.core.Augmentation(...) with some of {fields}."
+            )
+        super()._validate_params()
 
     def _backend(self, X: Any) -> Backend:
         return resolve_backend(self.backend, X, self.device, self.precision)

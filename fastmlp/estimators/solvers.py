@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.backends import Backend
-from fastmlp.core import Recipe, tree_map
+from fastmlp.core import Recipe
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.learning_rate import planned
 from fastmlp.estimators.monitor import Judge
@@ -110,7 +110,7 @@ def epochs_of(model: Any, job: Job, hear: Hear) -> Epochs:
             course.scores.append(score)
         is_best = course.patience.see(score, model.tol)
         if is_best and course.stops_early:
-            course.best = tree_map(np.array, trainer.params())
+            course.best = trainer.params()
         if course.patience.stalled > model.n_iter_no_change:
             course.converged = course.rate.stalled()
             course.patience.stalled *= course.converged

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,17 @@ def written(model: Any, path: str | os.PathLike[str], **given: Any) -> str:
     unknown = sorted(set(given) - set(GIVEN))
     if unknown:
         raise ValueError(f"card has the entries {unknown}, expected some of {list(GIVEN)}.")
+    for name in ("text", "data"):
+        if not isinstance(given.get(name), str | None):
+            raise ValueError(f"card[{name!r}]={given[name]!r}, expected text in Markdown.")
+    score = given.get("score")
+    if score is not None and not (
+        isinstance(score, Mapping) and all(isinstance(value, Real) for value in score.values())
+    ):
+        raise ValueError(
+            f"card['score']={score!r}, expected names with numbers, as in "
+            "{'test accuracy': 0.97}."
+        )
     energy, grid = given.get("energy"), given.get("grid")
     if energy is not None and not isinstance(energy, EnergyReading):
         raise ValueError(f"card['energy']={energy!r}, expected a fastmlp.energy.EnergyReading.")
@@ -72,7 +84,7 @@ def written(model: Any, path: str | os.PathLike[str], **given: Any) -> str:
         *_table(_training(model)),
         "## Results",
         "",
-        *_table(_results(model, given.get("score") or {})),
+        *_table(_results(model, score or {})),
         "## Energy",
         "",
         *_table(_energy(energy, grid, co2e_g)),

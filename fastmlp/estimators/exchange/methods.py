@@ -30,8 +30,8 @@ class Exchange:
         NotFittedError
             There is nothing to save yet.
         ValueError
-            A parameter is no plain value, such as a generator of random numbers, or a weight is
-            not finite.
+            A parameter is no plain value, such as a generator of random numbers, a label neither
+            number nor text, an entry of card of the wrong kind, or a weight not finite.
         OSError
             The file cannot be written.
         ImportError
@@ -57,7 +57,7 @@ class Exchange:
         Raises
         ------
         ValueError
-            scikit-learn does not have the activation or the solver.
+            scikit-learn does not have the activation or the solver, or a weight is not finite.
 
         Warns
         -----
@@ -91,6 +91,8 @@ class Exchange:
             It is something else.
         NotFittedError
             It has learnt nothing yet.
+        ValueError
+            A weight is not finite.
 
         Examples
         --------
@@ -125,7 +127,7 @@ class Exchange:
         Raises
         ------
         ValueError
-            The classes are neither numbers nor text.
+            The classes are neither numbers nor text, or a weight is not finite.
         ImportError
             onnx is missing: ``pip install 'fastmlp[onnx]'``.
 
@@ -135,7 +137,7 @@ class Exchange:
 
             model.to_onnx("digits.onnx")
             session = onnxruntime.InferenceSession("digits.onnx")
-            label, probabilities = session.run(None, {"X": X.astype("float32")})
+            label, probabilities = session.run(None, {"X": X.astype(model.coefs_[0].dtype)})
         """
         from fastmlp.estimators.exchange.onnx_graph import to_onnx
 
@@ -146,6 +148,8 @@ class Exchange:
 
         Raises
         ------
+        ValueError
+            A weight is not finite.
         ImportError
             Keras is missing: ``pip install 'fastmlp[tensorflow]'``.
 
@@ -180,7 +184,7 @@ class Exchange:
         Raises
         ------
         ValueError
-            A layer has no counterpart; the message names it.
+            A layer has no counterpart, or weights that are not finite; the message names it.
         TypeError
             It is no keras.Sequential.
         ImportError
@@ -202,6 +206,8 @@ class Exchange:
 
         Raises
         ------
+        ValueError
+            A weight is not finite.
         ImportError
             PyTorch is missing: ``pip install 'fastmlp[torch]'``.
 

@@ -16,6 +16,7 @@ from fastmlp.core import ACTIVATIONS, Params
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.container import compose, read, write
 from fastmlp.estimators.exchange.errors import ModelFileError
+from fastmlp.estimators.exchange.network import check_finite
 from fastmlp.estimators.exchange.restored import Parts, restored
 from fastmlp.estimators.exchange.trees import Tensors, flatten, unflatten
 from fastmlp.estimators.exchange.values import pack, unpack
@@ -36,6 +37,10 @@ VALUES = tuple(field.name for field in fields(Course) if field.name not in PARTS
 def save(model: Any, path: str | os.PathLike[str], card: bool | Mapping[str, Any]) -> None:
     """Write a model, and its card if one is asked for; see `Exchange.save`."""
     check_is_fitted(model, "coefs_")
+    if not isinstance(card, bool | np.bool | Mapping):
+        raise ValueError(
+            f"card={card!r} must be True, False, or a mapping, as in card={{'text': '...'}}."
+        )
     data = compose(*described(model))
     if card:
         from fastmlp.estimators.exchange.card import card_path, written
@@ -107,9 +112,7 @@ def described(model: Any) -> tuple[dict[str, Any], Tensors]:
         )
     tensors: Tensors = {}
     params = model._own_params((model.coefs_[0].shape[0], *(b.size for b in model.intercepts_)))
-    for number, layer in enumerate(params, start=1):
-        if not all(np.isfinite(array).all() for array in layer):
-            raise ValueError(f"layer {number} has weights that are not finite: train again.")
+    check_finite(params)
     course, moments, best = model._course, model._moments(), model._course.best
     flatten(params, "params", tensors)
     names = getattr(model, "feature_names_in_", None)
@@ -124,7 +127,7 @@ def described(model: Any) -> tuple[dict[str, Any], Tensors]:
         "layers": [params[0].W.shape[0], *(layer.b.size for layer in params)],
         "made_of": list(model._made_of),
         "trained_on": [model.backend_, model.device_],
-        "classes": pack(model.classes_) if is_classifier(model) else None,
+        "classes": _classes(model.classes_) if is_classifier(model) else None,
         "is_single": None if is_classifier(model) else model._single,
         "feature_names": None if names is None else names.tolist(),
         "course": {name: pack(getattr(course, name)) for name in VALUES},
@@ -139,6 +142,16 @@ def described(model: Any) -> tuple[dict[str, Any], Tensors]:
         form = flatten((state, t), "optimizer", tensors)
         description["optimizer"] = {"name": name, "settings": pack(settings), "form": form}
     return description, tensors
+
+
+def _classes(classes: Any) -> Any:
+    try:
+        return pack(classes)
+    except TypeError as error:
+        raise ValueError(
+            f"classes_ has dtype {classes.dtype}, expected labels that are numbers, bools or text, "
+            "which a file can hold: train again with y as text, as in y.astype(str)."
+        ) from error
 
 
 def _parameter(name: str, value: Any) -> Any:
@@ -182,8 +195,6 @@ def made(description: dict[str, Any], tensors: Tensors) -> Any:
     course.history = History(unpack(description["history"]))
     params = _network(tensors, "params", sizes)
     arrays: list[Any] = [array for layer in params for array in layer]
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("its weights are not finite")
     if len({array.dtype for array in arrays}) != 1:
         raise ValueError("its weights are of several dtypes")
     if description["best"] is not None:

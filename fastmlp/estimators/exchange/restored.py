@@ -11,6 +11,7 @@ from sklearn.preprocessing import LabelBinarizer
 
 from fastmlp.core import Params
 from fastmlp.estimators.course import Course
+from fastmlp.estimators.exchange.network import check_finite
 
 SIGMOID, SOFTMAX = "sigmoid_cross_entropy", "softmax_cross_entropy"
 
@@ -34,8 +35,9 @@ def restored(model: Any, parts: Parts) -> Any:
     Raises
     ------
     ValueError
-        The classes do not fit the outputs.
+        The classes do not fit the outputs, or a weight is not finite.
     """
+    check_finite(parts.params)
     n_features, n_outputs = parts.params[0].W.shape[0], parts.params[-1].b.shape[0]
     if is_classifier(model):
         model._labels = label_binarizer(parts.classes, n_outputs, parts.made_of[1])

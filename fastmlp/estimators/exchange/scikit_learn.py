@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.core import Layer, Params
 from fastmlp.estimators.course import Course
+from fastmlp.estimators.exchange.network import layers_of
 from fastmlp.estimators.exchange.restored import SIGMOID, SOFTMAX, Parts, restored
 from fastmlp.estimators.history import History
 from fastmlp.estimators.parameters import SCHEDULES
@@ -28,8 +29,7 @@ SHARED = ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_feat
 
 def to_sklearn(model: Any) -> Any:
     """Return scikit-learn's estimator of a model; see `Exchange.to_sklearn`."""
-    check_is_fitted(model, "coefs_")
-    params: Any = tuple(map(Layer, model.coefs_, model.intercepts_))
+    params: Any = layers_of(model)
     kind = neural_network.MLPClassifier if is_classifier(model) else neural_network.MLPRegressor
     made_of = {"activation": model._made_of[0], "solver": model.solver}
     for name, value in made_of.items():
