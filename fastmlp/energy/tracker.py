@@ -128,7 +128,8 @@ def _import_codecarbon() -> Any:
         codecarbon = importlib.import_module("codecarbon")
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"EnergyMeter needs CodeCarbon ({error}): pip install 'fastmlp[energy]'"
+            f"EnergyMeter needs CodeCarbon here ({error}): pip install 'fastmlp[energy]', or take "
+            "engine='model', which needs nothing"
         ) from error
     version = tuple(int(part) for part in codecarbon.__version__.split(".")[:2])
     if not (3, 3) <= version < (4, 0):
