@@ -84,7 +84,7 @@ def choose(engine: str, scope: str, gpu: str | int | None, tdp_w: float | None) 
 
 def _codecarbon(scope: str, there: _Counters | None, tdp_w: float | None) -> Choice:
     tracker = CodeCarbon("machine" if scope == "machine" else "process")
-    versions = {"codecarbon": metadata.version("codecarbon")}
+    versions = {"codecarbon": _version("codecarbon")}
     watts = tdp_w or tracker.tdp_w() or W_PER_THREAD * threads()
     if there is None:
         return Choice("codecarbon", (tracker,), versions, watts)
@@ -115,6 +115,13 @@ def _look(gpu: str | int | None) -> _Counters:
             raise ValueError(f"gpu={gpu!r}: {error}; expected None where no GPU counts") from error
         parts["gpu"] = absent(str(error))
     return _Counters(counters, boards, Finding(parts, flags), versions)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _check(engine: str, scope: str, gpu: str | int | None, tdp_w: float | None) -> None:
