@@ -51,6 +51,7 @@ def server(folder: Path) -> FakeRapl:
     tree.add("intel-rapl:1", "package-1", 123_000_000, limit_w=100.0)
     tree.add("intel-rapl:1:0", "dram", 50)
     tree.add("intel-rapl:2", "psys", 99)
+    tree.add("intel-rapl:2:0", "dram", 77)
     tree.add("intel-rapl-mmio:0", "package-0", 1)
     return tree
 

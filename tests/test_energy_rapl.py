@@ -26,7 +26,9 @@ def test_packages_and_memory_are_counted_exactly_over_a_wrap(fake_host: FakeHost
 
     def work() -> None:
         # package 0 wraps; cores are inside of packages and packages inside of the board
-        tree.take(_0=420.0, _0_0=300.0, _0_1=20.0, _0_2=30.0, _1=80.5, _1_0=11.25, _2=900.0)
+        tree.take(
+            _0=420.0, _0_0=300.0, _0_1=20.0, _0_2=30.0, _1=80.5, _1_0=11.25, _2=900.0, _2_0=5.0
+        )
         fake_host.clocks.go(6.0)
 
     meter = EnergyMeter(engine="auto")

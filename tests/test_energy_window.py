@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from energy_fakes import FakeHost, FakeTracker, measure
+from fake_nvml import FakeNvml
 
 from fastmlp.energy import EnergyMeter, EnergyResult
 from fastmlp.energy import meter as meter_module
+from fastmlp.energy.gpu import GpuCounters
 
 
 @pytest.fixture
@@ -123,6 +125,25 @@ def test_ctrl_c_at_an_edge_leaves_no_open_window(
         patch.setattr(tracker, edge, interrupt)
         with pytest.raises(KeyboardInterrupt), meter.window():
             pass
+    assert measure(meter, lambda: fake_host.clocks.go(6.0)).cpu_j == pytest.approx(24.0)
+
+
+def test_ctrl_c_between_two_sources_ends_the_one_that_had_begun(
+    fake_host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_host.plug_in(FakeNvml(n_devices=1))
+    tracker = fake_host.install(FakeTracker())
+    meter = EnergyMeter()
+
+    def interrupt(self: GpuCounters) -> None:
+        assert len(tracker.open) == 1
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GpuCounters, "open", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            meter.window().__enter__()
+    assert tracker.open == []
     assert measure(meter, lambda: fake_host.clocks.go(6.0)).cpu_j == pytest.approx(24.0)
 
 

@@ -73,12 +73,14 @@ class GpuCounters:
 
 
 def visible_gpu(environment: Mapping[str, str]) -> str | None:
-    """Return the UUID of the one GPU that CUDA may see, if it is named so; numbers mean other things.
+    """Return the UUID of the one GPU that CUDA may see, if it is named so.
+
+    A number there follows an order of CUDA's own and says nothing to NVML.
 
     Examples
     --------
-    >>> visible_gpu({"CUDA_VISIBLE_DEVICES": "GPU-8a56"}), visible_gpu({"CUDA_VISIBLE_DEVICES": "0"})
-    ('GPU-8a56', None)
+    >>> [visible_gpu({"CUDA_VISIBLE_DEVICES": named}) for named in ("GPU-8a56", "0")]
+    ['GPU-8a56', None]
     """
     named = environment.get("CUDA_VISIBLE_DEVICES", "").strip()
     return named if named.startswith("GPU-") and "," not in named else None

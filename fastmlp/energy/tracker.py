@@ -85,7 +85,7 @@ def warm_tracker(pid: int, tracking_mode: str) -> Tracker:
     ImportError
         CodeCarbon is not installed, or its version is not supported.
     """
-    with _quiet():
+    with quiet():
         codecarbon = _import_codecarbon()
         tracker = codecarbon.OfflineEmissionsTracker(
             tracking_mode=tracking_mode, output_dir=tempfile.gettempdir(), **SETTINGS
@@ -141,7 +141,8 @@ def _import_codecarbon() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Keep CodeCarbon's import and constructor from writing to stderr."""
     # The import and the constructor log to stderr before any log level applies; the import also
     # sets the level itself, so that only `disabled` survives it.
     logger = logging.getLogger("codecarbon")
