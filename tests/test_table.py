@@ -21,10 +21,10 @@ from invented_results import (
 )
 from rich.console import Console
 
-from fastmlp.compare.cells import significant
 from fastmlp.compare.results import Results, Run
 from fastmlp.compare.table import print_table
 from fastmlp.compare.verdict import accuracy_verdict, energy_verdict, verdict
+from fastmlp.page.text import significant
 
 cases = pytest.mark.parametrize("name", CASES)
 

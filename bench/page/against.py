@@ -18,7 +18,7 @@ from bench.peers.ratios import (
     runs_of,
 )
 from bench.peers.table import as_text
-from fastmlp.compare.cells import significant
+from fastmlp.page.text import significant
 
 DISTURBED = " DISTURBED"
 OURS = {"train": "JAX", "predict": "NumPy"}  # whose speed is shown over the floor

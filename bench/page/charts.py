@@ -19,7 +19,7 @@ from bench.page.svg import (
 )
 from bench.page.words import number
 from bench.scaling.findings import BASE, COMPILED, DISPATCH, Breakdown, breakdowns, cells, growths
-from fastmlp.compare.svg import SERIES
+from fastmlp.page.svg import SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

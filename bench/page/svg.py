@@ -9,8 +9,8 @@ from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.compare.charts import log_axis
-from fastmlp.compare.svg import SERIES, drawing
+from fastmlp.page.axes import log_axis
+from fastmlp.page.svg import SERIES, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -69,9 +69,7 @@ def cost(document: Document, contender: str) -> Cost:
     )
 
 
-def break_even_epochs(
-    first: float, epoch: float, other_first: float, other_epoch: float
-) -> float:
+def break_even_epochs(first: float, epoch: float, other_first: float, other_epoch: float) -> float:
     """Epochs from which on a contender that compiles has overtaken another one.
 
     ``first + (n - 1) epoch = other_first + (n - 1) other_epoch``; infinite if it never does.
@@ -89,7 +87,7 @@ def break_even_epochs(
 
 
 def _first_joules(figure: Figure) -> tuple[float, ...]:
-    """Joules of first epochs; they are short, so only what says nothing of length keeps them out."""
+    """Joules of first epochs, which are as short as they are."""
     found = (one["compute_j"] for one in figure.energy if "source_failed" not in one["flags"])
     return tuple(float(j) for j in found if j is not None)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastmlp.compare.cells import ABSENT, reference_name, shown_runs, significant
+from fastmlp.compare.cells import reference_name, shown_runs
 from fastmlp.compare.results import Results
+from fastmlp.page.text import ABSENT, significant
 
 GIB = 2**30
 NAMES = {

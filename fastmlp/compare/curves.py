@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from fastmlp.compare.cells import label
-from fastmlp.compare.charts import (
-    Chart,
-    Series,
-    draw_line,
-    is_wide,
-    log_axis,
-    new_axes,
-    number,
-    series,
-)
+from fastmlp.compare.charts import Series, series
 from fastmlp.compare.results import Results
-from fastmlp.compare.svg import inline_svg
+from fastmlp.page.axes import draw_line, is_wide, log_axis, new_axes
+from fastmlp.page.blocks import Chart
+from fastmlp.page.svg import inline_svg
+from fastmlp.page.text import number
 
 PANELS = {
     "loss": "Training loss",
@@ -62,7 +56,7 @@ def _draw(name: str, title: str, drawn: list[Series], curves: list[list[float]],
         # single points would hide each other: they stand side by side
         aside = 0.08 * (place - (len(drawn) - 1) / 2) if epochs == 1 else 0.0
         x = [epoch + aside for epoch in range(1, len(curve) + 1)]
-        draw_line(axes, one, x, curve, (start, every))
+        draw_line(axes, one.style, x, curve, (start, every))
     values = [value for curve in curves for value in curve]
     log = not name.endswith("accuracy") and is_wide(values)
     if log:

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from fastmlp.compare.bars import energy_bars, time_bars
 from fastmlp.compare.cells import columns, incomplete_runs, shown_runs, why
-from fastmlp.compare.charts import legend
+from fastmlp.compare.charts import series
 from fastmlp.compare.conditions import cards, conditions, energy_notes, layers, steady_note
 from fastmlp.compare.curves import learning_curves
 from fastmlp.compare.results import Results
-from fastmlp.compare.svg import drawing
 from fastmlp.compare.verdict import verdict
+from fastmlp.page import render as page_render
+from fastmlp.page.axes import legend
+from fastmlp.page.blocks import (
+    Block,
+    Cards,
+    Chart,
+    Charts,
+    Columns,
+    Legend,
+    Meanings,
+    Page,
+    Reasons,
+    Section,
+    Sentences,
+    Words,
+)
+from fastmlp.page.svg import drawing
 
-HERE = Path(__file__).parent
+CURVES = (
+    "All contenders start from the same weights and see the same batches in the same order, so "
+    "their curves should lie on each other. To keep every one visible, the first is drawn wide and "
+    "the others narrower and broken on top of it. Training values are means over an epoch, while "
+    "the weights change; test values belong to the weights at its end."
+)
+TURNS = (
+    "Each contender ran in a process of its own, and they took turns, epoch by epoch, while the "
+    "others waited. Three digits of a number are shown; results.json holds all of them. A dash is "
+    "a number that is not known, never zero."
+)
+STARRED = " * Not complete, see below."
 
 
 def write_report(results: Results, path: Path) -> None:
@@ -31,43 +57,62 @@ def write_report(results: Results, path: Path) -> None:
     ImportError
         jinja2 or matplotlib is missing: ``pip install 'fastmlp[report]'``.
     """
-    page = render(results)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
+    page_render.write(render(results), path)
 
 
 def render(results: Results) -> str:
-    """Fill the template ``report.html.j2`` with the results."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise ImportError(
-            "The report is a jinja2 template; jinja2 is missing: pip install 'fastmlp[report]'"
-        ) from error
-    template = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    ).get_template("report.html.j2")
+    """Return the page as HTML."""
     with drawing():
-        return template.render(
-            results=results,
-            layers=layers(results.config),
-            conditions=conditions(results),
-            verdict=verdict(results),
-            shown=shown_runs(results),
-            incomplete=incomplete_runs(results),
-            why=why,
-            columns=columns(results),
-            steady_note=steady_note(results),
-            legend=legend(results),
-            curves=learning_curves(results),
-            times=time_bars(results),
-            energy=energy_bars(results),
-            energy_notes=energy_notes(results),
-            cards=cards(results),
+        energy = _charts(energy_bars(results), energy_notes(results))
+        sections = [
+            Section("verdict", "What came out", [Sentences(verdict(results))]),
+            Section("table", "The numbers", _table(results)),
+            Section("missing", "Not complete, and the way out", _missing(results)),
+            Section("curves", "Learning curves", _curves(results)),
+            Section("times", "Time", _charts(time_bars(results))),
+            Section("energy", "Energy and CO2e", energy),
+            Section("where", "Machine and configuration", [Cards(cards(results))]),
+            Section("meanings", "How each number was obtained", _meanings(results)),
+        ]
+    version = results.schema_version
+    return page_render.render(
+        Page(
+            title=f"fastmlp compare: {results.config.get('dataset')}, {layers(results.config)}",
+            heading="One network, every backend",
+            subtitle=conditions(results),
+            sections=sections,
+            footer=f"fastmlp {results.fastmlp_version}, {results.created}, results.json of schema "
+            f"version {version}",
         )
+    )
+
+
+def _table(results: Results) -> list[Block]:
+    shown = shown_runs(results)
+    if not shown:
+        return []
+    starred = any(run.status != "ok" for run in shown)
+    note = steady_note(results) + (STARRED if starred else "")
+    return [Columns(columns(results)), Words(note, quiet=True)]
+
+
+def _missing(results: Results) -> list[Block]:
+    missing = [(run.backend, why(run), run.hint) for run in incomplete_runs(results)]
+    return [Reasons(missing)] if missing else []
+
+
+def _curves(results: Results) -> list[Block]:
+    drawn = learning_curves(results)
+    if not drawn:
+        return []
+    entries = legend([one.style for one in series(results) if one.run.history])
+    return [Words(CURVES), Legend(entries), Charts(drawn)]
+
+
+def _charts(drawn: list[Chart], notes: list[str] | None = None) -> list[Block]:
+    return [Charts(drawn, notes or [])] if drawn or notes else []
+
+
+def _meanings(results: Results) -> list[Block]:
+    found = [(f"{one.name} {one.unit}", one.meaning) for one in columns(results)]
+    return [Words(TURNS), Meanings(found)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastmlp.compare.cells import Column, columns, incomplete_runs, label, shown_runs, why
+from fastmlp.compare.cells import columns, incomplete_runs, label, shown_runs, why
 from fastmlp.compare.conditions import conditions, energy_notes, steady_note
 from fastmlp.compare.results import Results
+from fastmlp.page.blocks import Column
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 
-from fastmlp.compare.cells import complete_runs, duration, incomplete_runs, ratio, significant
+from fastmlp.compare.cells import complete_runs, incomplete_runs
 from fastmlp.compare.conditions import grid
 from fastmlp.compare.results import Results, Run
+from fastmlp.page.text import duration, listed, ratio, significant
 
 MODELLED = {"estimated", "assumed"}
 RESTLESS = 0.25  # middle half of the epochs over their median
@@ -39,7 +40,7 @@ def time_verdict(runs: list[Run]) -> str:
     level = [run for run in others if middle_half(run)[0] <= middle_half(first)[1]]
     if level:
         names = [first.backend, *(run.backend for run in level)]
-        text = f"{_listed(names)} are too close to call, at {speed} and "
+        text = f"{listed(names)} are too close to call, at {speed} and "
         text += f"{duration(_median_s(level[-1]))}: the middle halves of their epochs overlap"
     else:
         text = f"{first.backend} is the fastest, {speed}; next is {others[0].backend} with "
@@ -54,7 +55,7 @@ def time_verdict(runs: list[Run]) -> str:
         text += ". So few epochs say little about small differences"
     restless = [run.backend for run in timed if _spread(run) > RESTLESS]
     if restless:
-        text += f". The times of {_listed(restless)} vary strongly: repeat on a quiet machine"
+        text += f". The times of {listed(restless)} vary strongly: repeat on a quiet machine"
     return f"{text}."
 
 
@@ -115,7 +116,7 @@ def energy_verdict(runs: list[Run], zone: str) -> str:
         return "There is no energy value, so nothing can be said about CO2."
     known = [run for run in found if not has_short_window(run)]
     short = [run.backend for run in found if has_short_window(run)]
-    left_out = f"Left out, for too short a window: {_listed(short)}." if short else ""
+    left_out = f"Left out, for too short a window: {listed(short)}." if short else ""
     return f"{_energy_ranking(known, zone)} {left_out}".strip() if known else left_out
 
 
@@ -123,7 +124,7 @@ def _energy_ranking(known: list[Run], zone: str) -> str:
     sources = sorted({run.energy_source for run in known})
     if len(sources) > 1 and not set(sources) <= MODELLED:
         return (
-            f"The sources differ ({_listed(sources)}), so these energies must not be ranked "
+            f"The sources differ ({listed(sources)}), so these energies must not be ranked "
             "against each other."
         )
     least, most = known[0], known[-1]
@@ -132,7 +133,7 @@ def _energy_ranking(known: list[Run], zone: str) -> str:
         extremes += f", and {most.backend} the most, {significant(_energy_j(most))} J"
     extremes += f"; grid {zone}."
     if set(sources) <= MODELLED:
-        head = f"{_listed(sources).capitalize()}, not measured: a model turns time into joules."
+        head = f"{listed(sources).capitalize()}, not measured: a model turns time into joules."
         return f"{head} It gives {extremes} {_order_note(known)}".rstrip()
     return (
         f"{sources[0].capitalize()} in one window each, without repeats, so that a small "
@@ -143,7 +144,7 @@ def _energy_ranking(known: list[Run], zone: str) -> str:
 def missing_verdict(results: Results) -> str:
     """Who has no complete run."""
     missing = [f"{run.backend} ({run.status})" for run in incomplete_runs(results)]
-    return f"{_listed(missing)}; the reasons stand below." if missing else ""
+    return f"{listed(missing)}; the reasons stand below." if missing else ""
 
 
 def accuracy_noise(accuracy: float, n_test: int) -> float:
@@ -218,7 +219,3 @@ def _spread(run: Run) -> float:
 
 def _energy_j(run: Run) -> float:
     return run.energy_j or 0.0
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,0 +1,1 @@
+"""Pages that need nothing else: text, tables and charts in one HTML file, without a network."""

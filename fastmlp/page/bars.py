@@ -1,0 +1,92 @@
+"""Horizontal bars, the first contender on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastmlp.page.axes import Style, is_wide, log_axis, new_axes
+from fastmlp.page.blocks import Chart, said
+from fastmlp.page.svg import INK, inline_svg
+from fastmlp.page.text import duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def time_bars(
+    title: str,
+    drawn: Sequence[Style],
+    times_s: Sequence[float],
+    spans_s: Sequence[tuple[float, float]],
+    span_note: str,
+) -> Chart:
+    """Draw a time of each contender, and as a thin line from where to where it may lie."""
+    names = [one.name for one in drawn]
+    figure, axes = bar_axes(names, times_s, log=is_wide(times_s))
+    spread = False
+    for place, (one, time_s, span_s) in enumerate(zip(drawn, times_s, spans_s, strict=True)):
+        axes.barh(place, time_s, 0.6, color=one.colour)
+        if span_s[0] < span_s[1]:
+            spread = True
+            axes.plot(span_s, (place, place), color=INK, linewidth=1.0, marker="|")
+        write_value(axes, max(time_s, span_s[1]), place, duration(time_s))
+    head = ["backend", title.lower()]
+    rows = [[name, duration(time_s)] for name, time_s in zip(names, times_s, strict=True)]
+    svg = inline_svg(figure, title.lower().replace(" ", "-"), title, said(head, rows))
+    return Chart(title, svg, span_note if spread else "", head, rows)
+
+
+def bar_axes(
+    names: Sequence[str],
+    values: Sequence[float],
+    *,
+    log: bool,
+    extra_in: float = 0.0,
+    bar_in: float = 0.36,
+) -> tuple[Figure, Axes]:
+    """Make axes with a line for each name, wide enough for values and their text."""
+    figure, axes = new_axes(0.75 + bar_in * len(names) + extra_in)
+    if log:
+        log_axis(axes.xaxis, axes.set_xscale, values, _tick)
+        low, high = min(values) / 3, max(values)
+        axes.set_xlim(low, high * (high / low) ** 0.3)
+        axes.set_xlabel("log scale")
+    else:
+        axes.set_xlim(0, max(values) * 1.3)
+        axes.xaxis.set_major_formatter(lambda value, _: _tick(value))
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.45, -0.55)  # the first contender on top
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=True, axis="x")
+    return figure, axes
+
+
+def write_value(axes: Axes, end: float, place: int, text: str) -> None:
+    """Write a value beside the end of its bar."""
+    axes.annotate(text, (end, place), (5, 0), textcoords="offset points", va="center")
+
+
+def component_key(figure: Figure, parts: Sequence[tuple[str, float]]) -> None:
+    """Name the parts of bars by their opacity, where there are several."""
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(facecolor=(INK, opacity), edgecolor=INK, label=name) for name, opacity in parts
+    ]
+    if len(handles) > 1:
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+
+
+def _tick(time_s: float) -> str:
+    """Write a round time.
+
+    Examples
+    --------
+    >>> _tick(0.03), _tick(10.0), _tick(0.0)
+    ('30 ms', '10 s', '0')
+    """
+    if time_s == 0:
+        return "0"
+    return f"{time_s:,g} s" if time_s >= 1 else f"{1000 * time_s:.4g} ms"
