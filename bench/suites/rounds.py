@@ -87,7 +87,7 @@ def measure(
     taken = _Round(suite, group, unit, n)
 
     def open_round() -> None:
-        if benchmark.stats:  # pedantic takes no iterations beside a setup; its table is of units
+        if benchmark.stats is not None:  # pedantic takes no iterations beside a setup; its table is of units
             benchmark.stats.iterations = n
         prepare()
         taken.open()
