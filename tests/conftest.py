@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
+from energy_fakes import FakeHost
 from strict_backend import read_only_numpy, strict_device
 
 from fastmlp.backends import Backend, backend_status, get_backend, registry
@@ -44,3 +46,9 @@ def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for found in caches:
         found.cache_clear()
+
+
+@pytest.fixture
+def fake_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeHost:
+    """A machine whose clocks and counters stand still until the test moves them."""
+    return FakeHost(monkeypatch, tmp_path / "powercap")

@@ -12,6 +12,7 @@ from typing import Any
 import fake_cupy
 import numpy as np
 import pytest
+from fake_nvml import FakeNvml
 from problems import make_problem, make_recipe, make_trainer, orders
 
 from bench.gpu import capture, copies, energy, launches, speed, sweep, torch_peers
@@ -164,32 +165,6 @@ def test_a_form_that_fails_keeps_the_others(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 # ---------------------------------------------------------------------------- energy
-
-
-class FakeNvml:
-    """Fifty watts, counted every tenth of a second of a clock of its own."""
-
-    def __init__(self, n_devices: int = 2, codes: dict[str, int] | None = None) -> None:
-        self.n_devices, self.codes, self.now_s = n_devices, codes or {}, 0.0
-        self.asked: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("nvml"):
-            raise AttributeError(name)
-
-        def answer(*arguments: Any) -> int:
-            self.asked.append(name)
-            if name == "nvmlDeviceGetCount_v2":
-                arguments[0]._obj.value = self.n_devices
-            elif name == "nvmlDeviceGetTotalEnergyConsumption":
-                arguments[1]._obj.value = 5000 * int(self.now_s * 10)
-            elif name == "nvmlDeviceGetPowerUsage":
-                arguments[1]._obj.value = 50_000
-            elif name == "nvmlDeviceGetHandleByUUID":
-                assert arguments[0] == b"GPU-1"
-            return self.codes.get(name, 0)
-
-        return answer
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ import pytest
 pytest.importorskip("sklearn")
 pytest.importorskip("safetensors")
 from fastmlp import MLPClassifier, MLPRegressor, load
-from fastmlp.energy import EnergyReading, grid_intensity
+from fastmlp.energy import EnergyResult, grid_intensity
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = np.random.default_rng(0).normal(size=(40, 3))
-READING = EnergyReading(
-    2.0,
-    18_000.0,
-    None,
-    18_000.0,
+RESULT = EnergyResult(
+    wall_s=2.0,
+    cpu_j=18_000.0,
+    gpu_j=None,
+    ram_j=18_000.0,
     source={"cpu": "measured", "gpu": "absent", "ram": "estimated"},
     method={"cpu": "RAPL", "gpu": "no GPU", "ram": "5 W/DIMM"},
 )
@@ -66,7 +66,7 @@ def test_what_only_the_caller_knows(tmp_path: Path) -> None:
         "text": "Guesses two columns.",
         "data": "Drawn from a normal distribution.",
         "score": {"test R2": 0.123456},
-        "energy": READING,
+        "energy": RESULT,
         "grid": grid_intensity("WORLD"),
     }
     front, text = card_of(model, tmp_path, card)
@@ -88,14 +88,17 @@ def test_what_only_the_caller_knows(tmp_path: Path) -> None:
 def test_energy_that_is_absent_stays_absent(tmp_path: Path) -> None:
     model = MLPRegressor(hidden_layer_sizes=(), max_iter=2).fit(X, X[:, 0])
     nothing = dataclasses.replace(
-        READING, cpu_j=None, ram_j=None, source=dict.fromkeys(READING.source, "absent")
+        RESULT, cpu_j=None, ram_j=None, source=dict.fromkeys(RESULT.source, "absent")
     )
     front, text = card_of(model, tmp_path, {"energy": nothing, "grid": grid_intensity("WORLD")})
     assert "co2_eq_emissions" not in front
     assert "| energy of training | not measured: No energy value for 2 s" in text
-    front, text = card_of(model, tmp_path, {"energy": READING})
+    front, text = card_of(model, tmp_path, {"energy": RESULT})
     assert "co2_eq_emissions" not in front
     assert "| CO2e | not known: no grid was given |" in text
+    with_grid = dataclasses.replace(RESULT, grid=grid_intensity("WORLD"))
+    front, text = card_of(model, tmp_path, {"energy": with_grid})
+    assert front["co2_eq_emissions"]["geographical_location"] == "WORLD"
     front, text = card_of(model, tmp_path, {"grid": grid_intensity("WORLD")})
     assert "co2_eq_emissions" not in front
     assert "| energy of training | not measured |" in text

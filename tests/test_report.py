@@ -19,6 +19,7 @@ from typing import get_args
 import pytest
 from invented_results import CASES, complete, history, joules, results, sample
 
+from fastmlp.compare.bars import components
 from fastmlp.compare.cells import columns
 from fastmlp.compare.config import Config
 from fastmlp.compare.machine import machine_card
@@ -130,6 +131,14 @@ def test_page_holds_every_cell_reason_and_hint(name: str) -> None:
 
 
 @REPORT
+def test_an_idle_gpu_is_no_part_of_a_bar() -> None:
+    run = complete("numpy", 0.1, 0.02, **joules(280.0))
+    run.energy["window"] |= {"gpu_j": 300.0, "device": "cuda:0"}
+    assert components(run)["gpu_j"] > 0
+    run.energy["window"]["device"] = "cpu"
+    assert components(run) == pytest.approx({"cpu_j": 80.0, "ram_j": 200.0})
+
+
 def test_page_shows_curves_bars_and_their_numbers() -> None:
     page = Page(page_of("sample"))
     labels = {value for name, value in page.attributes if name == "aria-label"}

@@ -63,6 +63,8 @@ def components(run: Run) -> dict[str, float]:
     """Joules of each known component of the whole training, in the proportions of the window."""
     window = run.energy.get("window", run.energy)
     known = {name: window[name] for name in COMPONENTS if window.get(name)}
+    if window.get("device") == "cpu":
+        known.pop("gpu_j", None)  # idle, and in no sum
     whole_j = sum(known.values())
     return {name: joules / whole_j * (run.energy_j or 0.0) for name, joules in known.items()}
 

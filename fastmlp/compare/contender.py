@@ -118,20 +118,26 @@ class Contender:
         from fastmlp.energy import co2e_mg
 
         steady, first = energy["steady"], energy["first_epoch"]
-        if steady is None or steady["energy_j"] is None:
-            self.run.energy = {"reason": energy["reason"] or "the tracker gave no result"}
+        if steady is None or steady["total_j"] is None:
+            explained = "" if steady is None else steady["explain"]
+            self.run.energy = {"reason": energy["reason"] or explained or "nothing was measured"}
             return
-        epoch_j = steady["energy_j"] / energy["epochs"]
-        own = first["cpu_j"] is not None and first["wall_s"] >= FIRST_WINDOW_S
-        first_epoch_j = first["energy_j"] if own else epoch_j
+        epoch_j = steady["total_j"] / energy["epochs"]
+        own = first["total_j"] is not None and first["wall_s"] >= FIRST_WINDOW_S
+        first_epoch_j = first["total_j"] if own else epoch_j
         self.run.energy_j = first_epoch_j + (self._epochs - 1) * epoch_j
-        self.run.energy_source = steady["energy_source"]
+        self.run.energy_source = steady["total_source"]
         self.run.co2e_mg = co2e_mg(self.run.energy_j, g_per_kwh)
         self.run.energy = {
             "first_epoch_j": first_epoch_j,
             "epoch_j": epoch_j,
             "window_epochs": energy["epochs"],
-            "window": steady,
+            # format 1 of results.json promises these two names
+            "window": {
+                **steady,
+                "energy_j": steady["total_j"],
+                "energy_source": steady["total_source"],
+            },
             "explain": steady["explain"],
         }
 

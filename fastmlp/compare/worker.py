@@ -90,7 +90,7 @@ def serve(name: str, config: Config, line: Line) -> None:
         (n_features, *config.hidden, dataset.n_classes), config.seed, activation=config.activation
     )
     trainer = make_trainer(recipe, params)
-    meter = Meter()
+    meter = Meter(name, trainer.device)
     line.tell("ready", device=trainer.device, version=version)
 
     times: list[float] = []
@@ -115,14 +115,14 @@ def serve(name: str, config: Config, line: Line) -> None:
         trainer.run(dataset.X_train, y_train, orders, on_epoch)
 
     line.wait()
-    meter.open()  # around the first epoch, which compiles
+    meter.open("first epoch", 1)  # compiles
     train(range(1, config.epochs + 1), on_epoch)
 
     line.wait()
     more = math.ceil(
         ENERGY_WINDOW_S / min(times)
     )  # the fastest: no disturbance shortens the window
-    meter.open()
+    meter.open("steady epochs", more)
     reason = meter.reason
     try:
         train(range(config.epochs + 1, config.epochs + 1 + more), None)
@@ -152,9 +152,10 @@ def contender(name: str, config: Config) -> tuple[Callable[..., TrainerLike], st
 
 
 class Meter:
-    """CodeCarbon's windows if it is there, else the reason why there is no energy."""
+    """Windows of an energy meter if there can be one, else the reason why there is no energy."""
 
-    def __init__(self) -> None:
+    def __init__(self, backend: str, device: str) -> None:
+        self._backend, self._device = backend, device
         self._meter: EnergyMeter | None = None
         self._window: EnergyWindow | None = None
         self.reason = ""
@@ -163,16 +164,21 @@ class Meter:
         except ImportError as error:
             self.reason = str(error)
 
-    def open(self) -> None:
-        """Begin a window."""
-        self._window = self._meter.window().__enter__() if self._meter else None
+    def open(self, label: str, epochs: int) -> None:
+        """Begin a window of so many epochs."""
+        if self._meter is None:
+            return
+        self._window = self._meter.window(
+            label, epochs, "epoch", backend=self._backend, device=self._device
+        )
+        self._window.__enter__()
 
     def close(self) -> dict[str, Any] | None:
         """End the window, and say what it read."""
         if self._window is None:
             return None
         self._window.__exit__(None, None, None)
-        return {**self._window.reading.to_dict(), "explain": self._window.reading.explain()}
+        return {**self._window.result.to_dict(), "explain": self._window.result.explain()}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ The table is the one inside the installed CodeCarbon package, read as a file: no
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import metadata, util
@@ -77,6 +78,28 @@ def grid_intensity(zone: str) -> GridZone:
         )
     source = f"CodeCarbon {metadata.version('codecarbon')}, {TABLE.name}"
     return GridZone(zone, float(g_per_kwh), int(row["year"]), source)
+
+
+def as_grid(grid: str | GridZone) -> GridZone:
+    """Look a name up; check a zone of the caller's own.
+
+    Raises
+    ------
+    ValueError
+        As `grid_intensity`; or ``g_per_kwh`` is not a finite number above 0.
+    ImportError
+        As `grid_intensity`.
+
+    Examples
+    --------
+    >>> as_grid(GridZone("my roof", 41.0, 2024, "its data sheet")).g_per_kwh
+    41.0
+    """
+    if not isinstance(grid, GridZone):
+        return grid_intensity(grid)
+    if not (math.isfinite(grid.g_per_kwh) and grid.g_per_kwh > 0):
+        raise ValueError(f"grid={grid!r}: expected g_per_kwh above 0, which hides no emission")
+    return grid
 
 
 def co2e_mg(energy_j: float | None, g_per_kwh: float) -> float | None:

@@ -48,11 +48,6 @@ def origins(hardware: Iterable[object]) -> dict[str, Origin]:
     return found
 
 
-def rapl_unreadable(cpu: Origin | None, powercap: Path = Path("/sys/class/powercap")) -> bool:
-    """Tell whether the kernel offers RAPL counters that the tracker could not use."""
-    return cpu is not None and cpu.label != "measured" and any(powercap.glob("intel-rapl:*"))
-
-
 def _cpu(item: Any) -> tuple[str, Origin]:
     describe = _CPU_MODES.get(getattr(item, "_mode", None))
     return "cpu", describe(item) if describe else UNKNOWN

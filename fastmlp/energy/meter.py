@@ -1,158 +1,172 @@
-"""`EnergyMeter` opens windows around work; each window yields one `EnergyReading`."""
+"""`EnergyMeter` opens windows around work; each window yields one `EnergyResult`."""
 
 from __future__ import annotations
 
-import functools
+import math
 import os
-import threading
+import platform
 import time
-import uuid
-from types import TracebackType
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-from fastmlp.energy.reading import EnergyReading
-from fastmlp.energy.result import read_result
-from fastmlp.energy.tracker import TRACKING_MODES, Tracker, hardware_of, warm_tracker
+import fastmlp
+from fastmlp.energy.assemble import Setting, Work, assemble
+from fastmlp.energy.engines import choose
+from fastmlp.energy.grid import GridZone, as_grid
+from fastmlp.energy.host import threads, threads_are_pinned
+from fastmlp.energy.parts import Finding, Span
+from fastmlp.energy.result import EnergyResult
+from fastmlp.energy.window import EnergyWindow
 
 
 class EnergyMeter:
-    """Measure the energy of windows with CodeCarbon's offline tracker.
+    """Measure the energy of any work in this process, and say how each joule was obtained.
 
-    All meters of a process share one warmed-up tracker per scope, so only the first construction
-    takes its 1 to 2 s. No window ever raises because of the tracker: where the tracker fails, the
-    reading has None and a flag.
+    No window ever raises because of a source of joules: where one fails, the result has None and a
+    flag. Exceptions of the work pass through. Nothing is written or sent, and signal handlers stay
+    as they are.
 
     Parameters
     ----------
-    tracking_mode
-        "process": where CPU energy is a model, that of this process and of those children that
-        run from the first to the last moment of a window; "machine": that of the whole machine.
-        Counters (RAPL, GPU) always cover the whole machine or device.
+    grid
+        Electricity grid for `EnergyResult.co2e_mg`: a country's ISO 3166-1 alpha-3 code ("FRA"),
+        "WORLD", or a `GridZone`. None = none; it is never guessed.
+    scope
+        What CPU and RAM cover: "machine", "process", or "auto", which is the machine where
+        counters are read and the process elsewhere.
+    engine
+        "counters": RAPL and NVML; what RAPL will not tell of the CPU is estimated as by "model".
+        "codecarbon": CodeCarbon's offline tracker. "model": processor time at the power of a
+        thread, without any dependency. "auto": "counters" where RAPL can be read, else CodeCarbon
+        with the GPU from NVML where there is one.
+    gpu
+        The GPU that computes, by UUID ("GPU-..."), bus id or place on the bus, for NVML; None = the
+        only one.
+    tdp_w
+        Thermal design power of the processor in watts, for "model" and for the power models of a
+        result; None = what CodeCarbon assumes if it is the engine, else 4 W per thread.
 
     Raises
     ------
     ValueError
-        Unknown ``tracking_mode``.
+        An argument that is not known, or contradicts another; a zone that is not in the table.
     ImportError
-        CodeCarbon is missing or too old: ``pip install 'fastmlp[energy]'``.
+        CodeCarbon is needed and missing or too old: ``pip install 'fastmlp[energy]'``, or take
+        ``engine="model"``.
 
     Examples
     --------
-    ::
-
-        with EnergyMeter() as meter, meter.window() as window:
-            model.fit(X, y)
-        print(window.reading.explain())
+    >>> meter = EnergyMeter(engine="model")
+    >>> with meter.window("sum", work=3, unit="sum", device="cpu") as window:
+    ...     sums = [sum(range(100_000)) for _ in range(3)]
+    >>> window.result.source["cpu"], window.result.gpu_j
+    ('estimated', None)
+    >>> window.result.per_unit().compute_j < window.result.compute_j
+    True
     """
 
-    def __init__(self, tracking_mode: str = "process") -> None:
-        if tracking_mode not in TRACKING_MODES:
-            raise ValueError(f"tracking_mode={tracking_mode!r}: expected one of {TRACKING_MODES}")
+    def __init__(
+        self,
+        grid: str | GridZone | None = None,
+        scope: str = "auto",
+        engine: str = "auto",
+        gpu: str | int | None = None,
+        tdp_w: float | None = None,
+    ) -> None:
+        self._grid = None if grid is None else as_grid(grid)
+        choice = choose(engine, scope, gpu, tdp_w)
+        self._engine, self._sources, self._tdp_w = choice.name, choice.sources, choice.tdp_w
+        own = {"fastmlp": fastmlp.__version__, "python": platform.python_version()}
+        self._versions = {**own, **choice.versions}
+        self._idle_w: dict[str, float] = {}
         self._pid = os.getpid()
-        self._tracker = warm_tracker(self._pid, tracking_mode)
-        self._closed = False
 
-    def window(self) -> EnergyWindow:
+    @property
+    def engine(self) -> str:
+        """Sources that are read: "rapl+nvml", "nvml+codecarbon", "codecarbon", "model", ..."""
+        return self._engine
+
+    def window(
+        self,
+        label: str = "",
+        work: float = 1.0,
+        unit: str = "run",
+        *,
+        sync: Callable[[], object] | None = None,
+        backend: str = "",
+        device: str = "",
+    ) -> EnergyWindow:
         """Return a new window to be used once in a ``with`` statement.
+
+        Parameters
+        ----------
+        label
+            What is measured, for people.
+        work, unit
+            How much of it is done inside, as in 10 and "epoch".
+        sync
+            Called before the window opens and before it closes; it waits until the device has
+            finished what it was given. Time and joules of the second call are inside.
+        backend
+            Name of the library that computes, for people.
+        device
+            Where it computes, as backends name it: "cpu", "gpu:0", "cuda:0", ... Only a GPU that
+            is named here is charged. "" = not said.
 
         Raises
         ------
+        ValueError
+            ``work`` is not a finite number above 0, or ``device`` is not a string.
         RuntimeError
-            The meter is closed, or was made in the parent of a forked process.
+            The meter was made in the parent of a forked process.
         """
-        if self._closed:
-            raise RuntimeError("window(): the meter is closed; construct a new EnergyMeter")
+        if not (math.isfinite(work) and work > 0):
+            raise ValueError(f"work={work!r}: expected a finite number above 0")
+        if not isinstance(device, str):
+            raise ValueError(f"device={device!r}: expected a name such as 'cpu' or 'cuda:0', or ''")
         if os.getpid() != self._pid:
             raise RuntimeError(
                 f"window(): the meter belongs to process {self._pid}, this is {os.getpid()}; "
                 "construct an EnergyMeter in each process"
             )
-        return EnergyWindow(self._tracker, _window_lock(self._pid))
+        about = Work(label, float(work), unit, backend)
+        return EnergyWindow(self._sources, device, sync, partial(self._result, about))
 
-    def close(self) -> None:
-        """End the use of this meter; the shared tracker idles without a thread."""
-        self._closed = True
+    def measure_idle(self, duration_s: float = 10.0) -> dict[str, float]:
+        """Measure what the idle machine takes, for `EnergyResult.net_j` of later windows.
 
-    def __enter__(self) -> EnergyMeter:
-        """Return the meter; nothing runs until a window is opened."""
-        return self
+        Parameters
+        ----------
+        duration_s
+            How long to wait and count, in seconds; nothing else should run.
 
-    def __exit__(self, *_: object) -> None:
-        """Close the meter."""
-        self.close()
-
-
-class EnergyWindow:
-    """One span of work, made by `EnergyMeter.window`; ``reading`` is there once it is closed."""
-
-    def __init__(self, tracker: Tracker, lock: threading.Lock) -> None:
-        self._tracker = tracker
-        self._lock = lock
-        # A name of its own, so that a task left over from a failure can never be billed here.
-        self._task = uuid.uuid4().hex
-        self._failure: str | None = None
-        self._opened_s: float | None = None
-        self._reading: EnergyReading | None = None
-
-    @property
-    def reading(self) -> EnergyReading:
-        """The energy of the closed window.
+        Returns
+        -------
+        dict
+            Watts of each component that has a counter; empty, and at once, where none has.
 
         Raises
         ------
-        RuntimeError
-            The window is not closed yet, or its work raised.
+        ValueError
+            ``duration_s`` is not a finite number above 0.
         """
-        if self._reading is None:
-            raise RuntimeError("reading: the window is not closed yet, or its work raised")
-        return self._reading
+        if not (math.isfinite(duration_s) and duration_s > 0):
+            raise ValueError(f"duration_s={duration_s!r}: expected seconds above 0")
+        if not {"rapl", "nvml"} & set(self._engine.split("+")):
+            return {}
+        with self.window("idle", device="cpu") as window:
+            time.sleep(duration_s)
+        idle = window.result
+        self._idle_w = {
+            name: joules / idle.wall_s
+            for name, joules in idle.components_j().items()
+            if joules is not None and idle.source[name] == "measured"
+        }
+        return dict(self._idle_w)
 
-    def __enter__(self) -> EnergyWindow:
-        """Open the window; RuntimeError if another one is open or this one was used."""
-        if self._opened_s is not None:
-            raise RuntimeError("the window was already used; ask the meter for a new window()")
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(
-                "another window is open in this process, here or in another thread; the tracker "
-                "cannot tell them apart: measure one after the other"
-            )
-        try:
-            self._tracker.start_task(self._task)
-        except Exception as error:  # the workload must run even if the tracker cannot
-            self._failure = f"tracker failed to start: {error!r}"
-        except BaseException:
-            self._lock.release()
-            raise
-        self._opened_s = time.perf_counter()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the window; an exception of the work passes through and leaves no reading."""
-        assert self._opened_s is not None
-        wall_s = time.perf_counter() - self._opened_s
-        try:
-            result = self._stop()
-        finally:
-            self._lock.release()
-        if exc_type is None:
-            self._reading = read_result(result, hardware_of(self._tracker), wall_s, self._failure)
-
-    def _stop(self) -> Any:
-        if self._failure is not None:
-            return None
-        try:
-            return self._tracker.stop_task(self._task)
-        except Exception as error:
-            self._failure = f"tracker failed to stop: {error!r}"
-            return None
-
-
-@functools.cache
-def _window_lock(pid: int) -> threading.Lock:
-    # Per process: a child forked inside an open window must not inherit a held lock.
-    return threading.Lock()
+    def _result(self, work: Work, span: Span, finding: Finding) -> EnergyResult:
+        pinned = threads_are_pinned()
+        setting = Setting(
+            self._engine, self._grid, threads(), pinned, self._tdp_w, self._idle_w, self._versions
+        )
+        return assemble(work, span, finding, setting)

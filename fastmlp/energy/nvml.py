@@ -88,6 +88,18 @@ class Nvml:
         self._ask("nvmlDeviceGetPowerUsage", handle, ctypes.byref(milliwatts))
         return milliwatts.value / 1000
 
+    def power_limit_w(self, handle: ctypes.c_void_p) -> float:
+        """Return the watts that the board may take."""
+        milliwatts = ctypes.c_uint()
+        self._ask("nvmlDeviceGetEnforcedPowerLimit", handle, ctypes.byref(milliwatts))
+        return milliwatts.value / 1000
+
+    def driver(self) -> str:
+        """Return the version of the driver."""
+        text = ctypes.create_string_buffer(80)
+        self._ask("nvmlSystemGetDriverVersion", text, ctypes.c_uint(len(text)))
+        return text.value.decode()
+
     def _ask(self, name: str, *arguments: Any) -> None:
         try:
             code = getattr(self._library, name)(*arguments)

@@ -1,101 +1,261 @@
-"""From CodeCarbon's task result to an `EnergyReading`: what cannot be trusted becomes None."""
+"""The record of one measured window: joules per component and how each was obtained."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fastmlp.energy.grid import JOULES_PER_KWH
-from fastmlp.energy.hardware import UNKNOWN, Origin, origins, rapl_unreadable
-from fastmlp.energy.reading import COMPONENTS, EnergyReading
-from fastmlp.energy.tracker import environment_overrides
+from fastmlp.energy.explain import explain
+from fastmlp.energy.flags import FLAGS
+from fastmlp.energy.grid import GridZone, as_grid, co2e_mg
+from fastmlp.energy.parts import COMPONENTS, LABELS, is_gpu
 
-SHORT_WINDOW_S = 1.0
-# Clock and tracker may differ by 5 %; below half a second the edges of a task weigh too much.
-DURATION_TOLERANCE = 0.05
-DURATION_CHECKED_FROM_S = 0.5
+SCHEMA_VERSION = 1
+PUE = 1.0  # power of a building over that of its computers: joules here are those of the computer
 
 
-def read_result(
-    result: Any, hardware: list[object] | None, wall_s: float, failure: str | None = None
-) -> EnergyReading:
-    """Check the result of one window and label its components.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyResult:
+    """Energy of one window; what is not known is None, never 0.
 
     Parameters
     ----------
-    result
-        CodeCarbon's task result, energies in kWh and duration in seconds; None if it failed.
-    hardware
-        The tracker's hardware list, which tells the origins; None if it has none.
-    wall_s
-        Duration of the window by our own clock, in seconds.
-    failure
-        Why there is no result, if known.
+    wall_s, cpu_s
+        Wall time of the work in seconds; processor time of this process and of those of its
+        children that it has waited for.
+    cpu_j, gpu_j, ram_j
+        Energy per component in joules. ``gpu_j`` is charged to the work only if ``device`` is a
+        GPU; otherwise it is what the GPU took idle, and in no sum.
+    source, method
+        For each of `COMPONENTS` one of `LABELS`, and what its joules are made of or why there are
+        none.
+    label, backend, device
+        What was measured, with which library, and where it computed: "cpu", "cuda:0", ...;
+        "" = not said.
+    work, unit
+        How much was done: 10.0 and "epoch" for 10 epochs.
+    rss_peak_bytes
+        Largest resident memory of this process up to the end of the window.
+    codecarbon_total_j
+        CodeCarbon's own total, untouched; None if it was not asked.
+    idle_w
+        Watts of the idle machine, for each component whose counter was read while idle.
+    model_j
+        Joules of the work under each power model by name, see `MODELS`; empty where the processor
+        was measured.
+    foreign_cpu_share
+        Share of the machine's processor time that other processes took, 0 to 1.
+    engine, scope
+        Sources that were read; "process" or "machine", which is what CPU and RAM cover.
+    grid
+        The electricity grid for `co2e_mg`; None = not named.
+    flags
+        Names from `FLAGS`.
+    versions
+        Of fastmlp, Python, and the libraries that were read.
 
-    Returns
-    -------
-    EnergyReading
-        Never raises for a bad result: components are None and ``flags`` say why.
+    Raises
+    ------
+    ValueError
+        A value that contradicts another or its meaning: joules that are not finite and positive, a
+        label or flag that is not in its table, an amount of work that is not above 0.
+
+    Examples
+    --------
+    >>> result = EnergyResult(
+    ...     wall_s=20.0, cpu_j=80.0, gpu_j=None, ram_j=200.0, work=10, unit="epoch", device="cpu",
+    ...     source={"cpu": "estimated", "gpu": "absent", "ram": "estimated"},
+    ...     method={"cpu": "4 W/thread x CPU time", "gpu": "no GPU", "ram": "5 W/DIMM guess"},
+    ... )
+    >>> result.compute_j, result.total_j, result.per_unit().compute_j, result.total_source
+    (80.0, 280.0, 8.0, 'estimated')
+    >>> round(result.co2e_mg("WORLD"), 2)
+    36.94
+    >>> EnergyResult.from_dict(result.to_dict()) == result
+    True
     """
-    known = {} if hardware is None else origins(hardware)
-    flags = _window_flags(wall_s, known.get("cpu"))
-    rejected = _rejection(result, wall_s)
-    if rejected:
-        why = failure or rejected[1]
-        absent = dict.fromkeys(COMPONENTS, Origin("absent", why))
-        return _reading(wall_s, {}, absent, (*flags, rejected[0]))
-    joules, found = {}, {}
-    for component in COMPONENTS:
-        value_j = _joules(result, component)
-        if value_j is not None:
-            joules[component] = value_j
-            found[component] = known.get(component, UNKNOWN)
-        elif hardware is not None and component not in known:
-            found[component] = Origin("absent", "the tracker sees none")
-        else:
-            found[component] = Origin("absent", "the tracker gave no positive energy")
-            flags.append(f"{component}_not_positive")
-    if UNKNOWN in found.values():
-        flags.append("unknown_method")
-    return _reading(wall_s, joules, found, tuple(flags))
+
+    wall_s: float
+    cpu_j: float | None
+    gpu_j: float | None
+    ram_j: float | None
+    source: Mapping[str, str]
+    method: Mapping[str, str]
+    label: str = ""
+    backend: str = ""
+    device: str = ""
+    work: float = 1.0
+    unit: str = "run"
+    cpu_s: float | None = None
+    rss_peak_bytes: int | None = None
+    codecarbon_total_j: float | None = None
+    idle_w: Mapping[str, float] = field(default_factory=dict)
+    model_j: Mapping[str, float] = field(default_factory=dict)
+    foreign_cpu_share: float | None = None
+    engine: str = ""
+    scope: str = ""
+    grid: GridZone | None = None
+    flags: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a record that contradicts itself."""
+        for component, joules in self.components_j().items():
+            label = self.source.get(component)
+            if label not in LABELS:
+                raise ValueError(f"source[{component!r}]={label!r}: expected one of {LABELS}")
+            if component not in self.method:
+                raise ValueError(f"method: {component!r} is missing; say what its joules are")
+            if (joules is None) != (label == "absent"):
+                raise ValueError(f"{component}_j={joules!r} contradicts the label {label!r}")
+            if joules is not None and not (math.isfinite(joules) and joules > 0):
+                raise ValueError(
+                    f"{component}_j={joules!r}: expected joules above 0, or None when absent"
+                )
+        if not (math.isfinite(self.work) and self.work > 0):
+            raise ValueError(f"work={self.work!r}: expected a finite number above 0")
+        if not (math.isfinite(self.wall_s) and self.wall_s >= 0):
+            raise ValueError(f"wall_s={self.wall_s!r}: expected finite seconds, not negative")
+        unknown = sorted(set(self.flags) - FLAGS.keys())
+        if unknown:
+            raise ValueError(f"flags={unknown}: expected names from {sorted(FLAGS)}")
+
+    def components_j(self) -> dict[str, float | None]:
+        """Joules of each of `COMPONENTS`, the idle GPU's too."""
+        return {"cpu": self.cpu_j, "gpu": self.gpu_j, "ram": self.ram_j}
+
+    @property
+    def compute_j(self) -> float | None:
+        """CPU, and the GPU if the work ran on one, in joules; None where one of them is absent."""
+        if not is_gpu(self.device):
+            return self.cpu_j
+        return None if self.cpu_j is None or self.gpu_j is None else self.cpu_j + self.gpu_j
+
+    @property
+    def total_j(self) -> float | None:
+        """``compute_j`` and RAM where it has a value, in joules; None without ``compute_j``."""
+        compute_j = self.compute_j
+        return None if compute_j is None else compute_j + (self.ram_j or 0.0)
+
+    @property
+    def net_j(self) -> float | None:
+        """``compute_j`` without the idle power, ``compute_j - idle_w * wall_s``.
+
+        None unless the idle power of all that is in ``compute_j`` was measured.
+        """
+        compute_j, used = self.compute_j, ("cpu", "gpu") if is_gpu(self.device) else ("cpu",)
+        if compute_j is None or not all(name in self.idle_w for name in used):
+            return None
+        return compute_j - sum(self.idle_w[name] for name in used) * self.wall_s
+
+    @property
+    def model_band_j(self) -> tuple[float, float] | None:
+        """Least and most of the power models in joules; None where the processor was measured."""
+        joules = self.model_j.values()
+        return (min(joules), max(joules)) if joules else None
+
+    @property
+    def total_source(self) -> str:
+        """The weakest label of what is in ``total_j``; "absent" if there is no total."""
+        if self.total_j is None:
+            return "absent"
+        return max((self.source[name] for name in self._charged_j()), key=LABELS.index)
+
+    @property
+    def measured_share(self) -> float | None:
+        """Share of ``total_j`` that counters measured, 0 to 1."""
+        total_j, charged = self.total_j, self._charged_j()
+        if total_j is None:
+            return None
+        measured = [joules for name, joules in charged.items() if self.source[name] == "measured"]
+        return math.fsum(measured) / total_j
+
+    def per_unit(self) -> EnergyResult:
+        """The same for one unit of work: times and joules divided by ``work``; flags stay."""
+        return replace(
+            self,
+            work=1.0,
+            wall_s=self.wall_s / self.work,
+            cpu_s=_divided(self.cpu_s, self.work),
+            cpu_j=_divided(self.cpu_j, self.work),
+            gpu_j=_divided(self.gpu_j, self.work),
+            ram_j=_divided(self.ram_j, self.work),
+            codecarbon_total_j=_divided(self.codecarbon_total_j, self.work),
+            model_j={name: joules / self.work for name, joules in self.model_j.items()},
+        )
+
+    def co2e_mg(self, zone: str | GridZone | None = None) -> float | None:
+        """Milligrams of CO2e of ``total_j``: ``total_j / 3.6e6 * g_per_kwh * 1000``.
+
+        Parameters
+        ----------
+        zone
+            As `grid_intensity` takes it, or a `GridZone` of your own; None = the result's ``grid``.
+
+        Raises
+        ------
+        ValueError
+            No grid at all, or one that is not known.
+        ImportError
+            A country is asked for and CodeCarbon, which carries the table, is not installed.
+        """
+        grid = self.grid if zone is None else as_grid(zone)
+        if grid is None:
+            raise ValueError("zone=None: the result names no grid; expected a zone such as 'FRA'")
+        return co2e_mg(self.total_j, grid.g_per_kwh)
+
+    def explain(self) -> str:
+        """Say in one sentence what the number is made of and what limits it."""
+        return explain(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, and what follows from them, as plain JSON types."""
+        stored = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        derived = {name: _plain(getattr(self, name)) for name in DERIVED}
+        return {"schema_version": SCHEMA_VERSION, **stored, **derived, "pue": PUE}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> EnergyResult:
+        """Read what `to_dict` wrote; what follows from the fields is computed anew.
+
+        Raises
+        ------
+        ValueError
+            Another ``schema_version``, or a document that is none of an `EnergyResult`.
+        """
+        version = document.get("schema_version")
+        if version != SCHEMA_VERSION:
+            wrote = dict(document.get("versions") or {}).get("fastmlp", "an unknown version")
+            raise ValueError(
+                f"schema_version={version!r}: expected {SCHEMA_VERSION}; written by fastmlp "
+                f"{wrote}, read it with that one"
+            )
+        known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        try:
+            known["flags"] = tuple(known.get("flags", ()))
+            known["grid"] = GridZone(**known["grid"]) if known.get("grid") else None
+            return cls(**known)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"document: not an EnergyResult, {error}") from error
+
+    def _charged_j(self) -> dict[str, float]:
+        names = [name for name in COMPONENTS if name != "gpu" or is_gpu(self.device)]
+        joules = self.components_j()
+        return {name: value for name in names if (value := joules[name]) is not None}
 
 
-def _window_flags(wall_s: float, cpu: Origin | None) -> list[str]:
-    checks = {
-        "short_window": wall_s < SHORT_WINDOW_S,
-        "environment": environment_overrides(),
-        "rapl_unreadable": rapl_unreadable(cpu),
-    }
-    return [flag for flag, raised in checks.items() if raised]
+DERIVED = ("compute_j", "total_j", "net_j", "model_band_j", "total_source", "measured_share")
 
 
-def _rejection(result: Any, wall_s: float) -> tuple[str, str] | None:
-    """Return the flag and the reason why no component of the result can be trusted, or None."""
-    duration_s = getattr(result, "duration", None)
-    if not isinstance(duration_s, int | float):
-        return "tracker_failed", "the tracker returned no result"
-    off = abs(duration_s - wall_s) > DURATION_TOLERANCE * wall_s
-    if not duration_s > 0 or (off and wall_s >= DURATION_CHECKED_FROM_S):
-        return "duration_mismatch", f"the tracker says {duration_s:.3g} s, the clock {wall_s:.3g} s"
-    return None
+def _divided(value: float | None, by: float) -> float | None:
+    return None if value is None else value / by
 
 
-def _joules(result: Any, component: str) -> float | None:
-    kwh = getattr(result, f"{component}_energy", None)
-    if not isinstance(kwh, int | float) or not (math.isfinite(kwh) and kwh > 0):
-        return None
-    return kwh * JOULES_PER_KWH
-
-
-def _reading(
-    wall_s: float, joules: dict[str, float], found: dict[str, Origin], flags: tuple[str, ...]
-) -> EnergyReading:
-    return EnergyReading(
-        wall_s=wall_s,
-        cpu_j=joules.get("cpu"),
-        gpu_j=joules.get("gpu"),
-        ram_j=joules.get("ram"),
-        source={component: origin.label for component, origin in found.items()},
-        method={component: origin.method for component, origin in found.items()},
-        flags=flags,
-    )
+def _plain(value: Any) -> Any:
+    if isinstance(value, GridZone):
+        return value._asdict()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -85,7 +85,7 @@ def warm_tracker(pid: int, tracking_mode: str) -> Tracker:
     ImportError
         CodeCarbon is not installed, or its version is not supported.
     """
-    with _quiet():
+    with quiet():
         codecarbon = _import_codecarbon()
         tracker = codecarbon.OfflineEmissionsTracker(
             tracking_mode=tracking_mode, output_dir=tempfile.gettempdir(), **SETTINGS
@@ -128,7 +128,8 @@ def _import_codecarbon() -> Any:
         codecarbon = importlib.import_module("codecarbon")
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"EnergyMeter needs CodeCarbon ({error}): pip install 'fastmlp[energy]'"
+            f"EnergyMeter needs CodeCarbon here ({error}): pip install 'fastmlp[energy]', or take "
+            "engine='model', which needs nothing"
         ) from error
     version = tuple(int(part) for part in codecarbon.__version__.split(".")[:2])
     if not (3, 3) <= version < (4, 0):
@@ -140,7 +141,8 @@ def _import_codecarbon() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Keep CodeCarbon's import and constructor from writing to stderr."""
     # The import and the constructor log to stderr before any log level applies; the import also
     # sets the level itself, so that only `disabled` survives it.
     logger = logging.getLogger("codecarbon")

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 import fastmlp
-from fastmlp.energy import EnergyReading, GridZone, co2e_mg
+from fastmlp.energy import EnergyResult, GridZone, co2e_mg
 
 NOT_MEASURED = "not measured"
 GIVEN = ("text", "data", "score", "energy", "grid")
@@ -53,10 +53,11 @@ def written(model: Any, path: str | os.PathLike[str], **given: Any) -> str:
             "{'test accuracy': 0.97}."
         )
     energy, grid = given.get("energy"), given.get("grid")
-    if energy is not None and not isinstance(energy, EnergyReading):
-        raise ValueError(f"card['energy']={energy!r}, expected a fastmlp.energy.EnergyReading.")
+    if energy is not None and not isinstance(energy, EnergyResult):
+        raise ValueError(f"card['energy']={energy!r}, expected a fastmlp.energy.EnergyResult.")
     if grid is not None and not isinstance(grid, GridZone):
         raise ValueError(f"card['grid']={grid!r}, expected fastmlp.energy.grid_intensity(...).")
+    grid = grid or (energy.grid if energy else None)
     co2e_g = _co2e_g(energy, grid)
     name = Path(path).name
     kind = type(model).__name__
@@ -106,7 +107,7 @@ def _front(model: Any, energy: Any, grid: Any, co2e_g: float | None) -> Iterator
     if co2e_g is not None:
         front["co2_eq_emissions"] = {
             "emissions": co2e_g,
-            "source": f"energy {energy.energy_source}, {grid.source}",
+            "source": f"energy {energy.total_source}, {grid.source}",
             "training_type": "pre-training",
             "geographical_location": grid.zone,
         }
@@ -182,15 +183,15 @@ def _results(model: Any, score: Mapping[str, float]) -> dict[str, Any]:
     return found or {"score": "not given"}
 
 
-def _co2e_g(energy: EnergyReading | None, grid: GridZone | None) -> float | None:
+def _co2e_g(energy: EnergyResult | None, grid: GridZone | None) -> float | None:
     if energy is None or grid is None:
         return None
-    mg = co2e_mg(energy.energy_j, grid.g_per_kwh)
+    mg = co2e_mg(energy.total_j, grid.g_per_kwh)
     return None if mg is None else mg / 1000
 
 
 def _energy(energy: Any, grid: Any, co2e_g: float | None) -> dict[str, Any]:
-    if energy is None or energy.energy_j is None:
+    if energy is None or energy.total_j is None:
         why = "" if energy is None else f": {energy.explain()}"
         return {"energy of training": NOT_MEASURED + why, "CO2e": NOT_MEASURED}
     if grid is None or co2e_g is None:

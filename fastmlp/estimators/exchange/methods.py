@@ -22,8 +22,8 @@ class Exchange:
         card : bool or mapping, default=False
             Write a model card beside it, "digits.md". A mapping gives what fastmlp cannot know:
             "text" and "data" (Markdown: what the model is for, what it was trained on), "score"
-            (name to value, as in {"test accuracy": 0.97}), "energy" (the `EnergyReading` of its
-            training) and "grid" (the `GridZone` where it was trained).
+            (name to value, as in {"test accuracy": 0.97}), "energy" (the `EnergyResult` of its
+            training) and "grid" (the `GridZone` where it was trained, if the energy names none).
 
         Raises
         ------

@@ -1,0 +1,116 @@
+"""CodeCarbon as a source of joules: what cannot be trusted becomes None, and says why."""
+
+from __future__ import annotations
+
+import math
+import os
+import uuid
+from typing import Any
+
+from fastmlp.energy.flags import duration_is_off
+from fastmlp.energy.grid import JOULES_PER_KWH
+from fastmlp.energy.hardware import UNKNOWN, Origin, origins
+from fastmlp.energy.parts import COMPONENTS, Finding, Part, Span, absent
+from fastmlp.energy.tracker import environment_overrides, hardware_of, warm_tracker
+
+
+class CodeCarbon:
+    """Tasks of the process's one warm tracker.
+
+    Parameters
+    ----------
+    scope
+        "process" or "machine", CodeCarbon's tracking mode.
+
+    Raises
+    ------
+    ImportError
+        CodeCarbon is missing or too old: ``pip install 'fastmlp[energy]'``.
+    """
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._tracker = warm_tracker(os.getpid(), scope)
+        self._task = ""
+
+    def open(self) -> None:
+        """Begin a task."""
+        # A name of its own, so that a task left over from a failure can never be billed here.
+        self._task = uuid.uuid4().hex
+        self._tracker.start_task(self._task)
+
+    def close(self, span: Span) -> Finding:
+        """End the task."""
+        result = self._tracker.stop_task(self._task)
+        return read_result(result, hardware_of(self._tracker), span.wall_s, self._scope)
+
+    def tdp_w(self) -> float | None:
+        """Power of all threads that CodeCarbon's own model assumes; None if it has none."""
+        for item in hardware_of(self._tracker) or []:
+            tdp_w = getattr(item, "_tdp", None)
+            if type(item).__name__ == "CPU" and isinstance(tdp_w, int | float) and tdp_w > 0:
+                return float(tdp_w)
+        return None
+
+
+def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope: str) -> Finding:
+    """Check the result of one task and label its components.
+
+    Parameters
+    ----------
+    result
+        CodeCarbon's task result, energies in kWh and duration in seconds; None if it failed.
+    hardware
+        The tracker's hardware list, which tells the origins; None if it has none.
+    wall_s
+        Duration of the window by our own clock, in seconds.
+    scope
+        The tracking mode, which holds unless a counter of the whole machine was read.
+
+    Returns
+    -------
+    Finding
+        Never raises for a bad result: components are absent and flags say why.
+    """
+    flags = ("environment",) if environment_overrides() else ()
+    rejected = _rejection(result, wall_s)
+    if rejected:
+        flag, why = rejected
+        return Finding(dict.fromkeys(COMPONENTS, absent(why)), (*flags, flag), scope)
+    known = {} if hardware is None else origins(hardware)
+    parts = {}
+    for component in COMPONENTS:
+        joules = _joules(result, f"{component}_energy")
+        if joules is not None:
+            parts[component] = _part(joules, known.get(component, UNKNOWN))
+        elif hardware is not None and component not in known:
+            parts[component] = absent("the tracker sees none")
+        else:
+            flag = f"{component}_not_positive"
+            parts[component] = absent("the tracker gave no positive energy", flag)
+    counted = parts["cpu"].label in ("measured", "sampled")
+    return Finding(
+        parts, flags, "machine" if counted else scope, _joules(result, "energy_consumed")
+    )
+
+
+def _rejection(result: Any, wall_s: float) -> tuple[str, str] | None:
+    """Return the flag and the reason why no component of the result can be trusted, or None."""
+    duration_s = getattr(result, "duration", None)
+    if not isinstance(duration_s, int | float):
+        return "source_failed", "the tracker returned no result"
+    if duration_is_off(duration_s, wall_s):
+        return "duration_mismatch", f"the tracker says {duration_s:.3g} s, the clock {wall_s:.3g} s"
+    return None
+
+
+def _part(joules: float, origin: Origin) -> Part:
+    flag = "unknown_method" if origin == UNKNOWN else ""
+    return Part(joules, origin.label, origin.method, flag)
+
+
+def _joules(result: Any, name: str) -> float | None:
+    kwh = getattr(result, name, None)
+    if not isinstance(kwh, int | float) or not (math.isfinite(kwh) and kwh > 0):
+        return None
+    return kwh * JOULES_PER_KWH
