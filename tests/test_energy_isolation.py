@@ -102,9 +102,9 @@ POISON = {
 
 def test_environment_network_and_config_files_change_nothing(tmp_path: Path) -> None:
     pytest.importorskip("codecarbon")
-    home, clean = tmp_path / "home", tmp_path / "clean"
-    home.mkdir()
-    clean.mkdir()
+    home, clean, temp = tmp_path / "home", tmp_path / "clean", tmp_path / "temp"
+    for folder in (home, clean, temp):
+        folder.mkdir()
     config = "[codecarbon]\n" + "".join(f"{name} = {value}\n" for name, value in POISON.items())
     (home / ".codecarbon.config").write_text(config)
     (tmp_path / ".codecarbon.config").write_text(config)
@@ -113,8 +113,10 @@ def test_environment_network_and_config_files_change_nothing(tmp_path: Path) -> 
     variables = {f"CODECARBON_{name.upper()}": POISON.get(name, "1") for name in names}
     before = sorted(tmp_path.rglob("*"))
 
-    plain = json.loads(run_python(CHILD, clean, HOME=str(clean)))
-    poisoned = json.loads(run_python(CHILD, tmp_path, HOME=str(home), **variables))
+    plain = json.loads(run_python(CHILD, clean, HOME=str(clean), TMPDIR=str(temp)))
+    poisoned = json.loads(
+        run_python(CHILD, tmp_path, HOME=str(home), TMPDIR=str(temp), **variables)
+    )
 
     assert sorted(tmp_path.rglob("*")) == before
     for name in ("method", "source", "grid", "scope", "engine", "pue"):

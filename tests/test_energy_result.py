@@ -129,7 +129,7 @@ def test_carbon_is_computed_for_any_grid_from_the_same_joules() -> None:
 
 def test_explain_is_one_sentence_that_names_method_label_and_flags() -> None:
     assert full().explain() == (
-        "512 J in 8 s for 4 epoch (estimated): CPU 32 J estimated (4 W/thread x CPU time); "
+        "512 J in 8 s for 4 x epoch (estimated): CPU 32 J estimated (4 W/thread x CPU time); "
         "GPU 400 J measured (NVML); RAM 80 J estimated (5 W/DIMM guess); 78 % measured; "
         "power models range from 430 to 440 J; 5.83 mg CO2e on the grid roof at 41 g/kWh; "
         f"contention: {FLAGS['contention']}."

@@ -98,7 +98,7 @@ def _grid(zone: str) -> dict[str, Any]:
 
     try:
         return dict(grid_intensity(zone)._asdict())
-    except ImportError as error:  # no table without CodeCarbon, and no energy either
+    except ImportError as error:  # no table without CodeCarbon
         return {"zone": zone, "g_per_kwh": None, "year": None, "source": str(error)}
 
 

@@ -16,7 +16,9 @@ MODELLED = {"estimated", "assumed"}
 def explain(result: EnergyResult) -> str:
     """Say what the joules of a result are made of and what limits them."""
     work = (
-        "" if (result.work, result.unit) == (1.0, "run") else f" for {result.work:g} {result.unit}"
+        ""
+        if (result.work, result.unit) == (1.0, "run")
+        else f" for {result.work:g} x {result.unit}"
     )
     if result.total_j is None:
         head = f"No energy value for {result.wall_s:.3g} s{work}"

@@ -1,7 +1,7 @@
 """The energy counters of NVIDIA's GPUs as a source of joules: of the one that computes, or of all.
 
-A GPU idles at 20 to 100 W beside work that never touches it. What the boards take while the work
-runs on the processor is told, and is not charged.
+A GPU takes power beside work that never touches it. What the boards take while the work runs on the
+processor is told, and is not charged.
 """
 
 from __future__ import annotations
