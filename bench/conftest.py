@@ -107,11 +107,11 @@ def suite(
 
 @pytest.fixture(scope="session")
 def meter() -> EnergyMeter:
-    """Return what counts joules; skip where nothing can."""
+    """Return what counts joules: without CodeCarbon, counters, and a model of what has none."""
     try:
         return EnergyMeter()
-    except ImportError as error:
-        pytest.skip(str(error))
+    except ImportError:
+        return EnergyMeter(engine="counters")
 
 
 @pytest.hookimpl(optionalhook=True)

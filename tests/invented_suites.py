@@ -70,7 +70,15 @@ def benchmark(
 
 def content(*benchmarks: dict[str, Any], **changed: Any) -> dict[str, Any]:
     machine, protocol = MACHINE | changed.pop("machine", {}), PROTOCOL | changed.pop("protocol", {})
-    ours = {"schema_version": 1, "machine": machine, "protocol": protocol, "absent": []}
+    names = dict.fromkeys(one["extra_info"]["contender"] for one in benchmarks)
+    ours = {
+        "schema_version": 1,
+        "fastmlp_version": "0.1.0",
+        "machine": machine,
+        "protocol": protocol,
+        "contenders": [{"name": name, "kind": "", "description": name} for name in names],
+        "absent": [],
+    }
     return {
         "fastmlp": ours | changed,
         "datetime": "2026-11-25T12:00:00+00:00",

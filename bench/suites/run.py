@@ -99,6 +99,7 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     if not parts:
         raise ValueError(f"nothing was measured. {'; '.join(failed)}")
     content = join(parts)
+    content[KEY]["contenders"].sort(key=lambda one: plan.contenders.index(one["name"]))
     content[KEY]["absent"] += absent
     content[KEY]["protocol"] |= {"seed": plan.seed, "suites": list(plan.suites)}
     content[KEY]["failed"] = failed

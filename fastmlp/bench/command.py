@@ -1,4 +1,4 @@
-"""``fastmlp bench run`` and ``fastmlp bench compare``."""
+"""``fastmlp bench run``, ``report`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 import fastmlp
 from fastmlp.bench.comparison import LIMIT, Change, Comparison, compare, smaller_is_better
 from fastmlp.bench.document import read
+from fastmlp.bench.zones import known_zone
 
 SUITES = ("speed", "accuracy", "emissions")
 PROFILES = ("smoke", "publish")
-FILE = "bench.json"
+FILE, PAGE = "bench.json", "report.html"
 REGRESSION, FAILED = 1, 1
 COLORS = {"worse": "red", "better": "green", "unclear": "yellow"}
 
@@ -31,6 +32,7 @@ def add_bench(commands: Any) -> None:
     )
     inner = bench.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(inner)
+    _add_report(inner)
     _add_compare(inner)
 
 
@@ -39,7 +41,7 @@ def _add_run(commands: Any) -> None:
         "run",
         help="run the suites (from a checkout)",
         description="Run the suites, each contender in processes of its own and in random turns. "
-        f"Writes {FILE}. Ends with 1 if a contender failed.",
+        f"Writes {FILE} and {PAGE}. Ends with 1 if a contender failed.",
     )
     run.set_defaults(run=run_suites)
     add = run.add_argument
@@ -48,12 +50,33 @@ def _add_run(commands: Any) -> None:
     add("--backends", type=_names, metavar="NAME,...", help="default: all that can run here")
     add("--threads", type=int, metavar="N", help="of each contender; default: all cores")
     add("--seed", type=int, default=0, metavar="N", help="of the turns; default: %(default)s")
+    _add_grid(run)
     add(
         "--output-dir",
         type=Path,
         default=Path("fastmlp-bench"),
         metavar="DIR",
         help="default: %(default)s",
+    )
+
+
+def _add_report(commands: Any) -> None:
+    command = commands.add_parser(
+        "report",
+        help="write the page of a run, and print its table",
+        description=f"Turn {FILE} into a page beside it, {PAGE}, and a table in Markdown.",
+    )
+    command.set_defaults(run=run_report)
+    command.add_argument("file", type=Path, help=FILE)
+    _add_grid(command)
+
+
+def _add_grid(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--grid",
+        default="FRA",
+        metavar="ZONE",
+        help="electricity grid of the table, ISO 3166 alpha-3 or WORLD; default: %(default)s",
     )
 
 
@@ -97,6 +120,7 @@ def run_suites(options: argparse.Namespace) -> int:
     threads = options.threads or cores
     if not 1 <= threads <= cores:
         raise ValueError(f"--threads {threads}: expected 1 to {cores}, the cores of this machine")
+    known_zone(options.grid)  # nobody wants to learn after the rounds that it is unknown
     options.output_dir.mkdir(parents=True, exist_ok=True)
     path = options.output_dir / FILE
     plan = suites.Plan(
@@ -108,10 +132,25 @@ def run_suites(options: argparse.Namespace) -> int:
 
     outcome = suites.run(plan, show)
     path.write_text(json.dumps(outcome.content, indent=1), encoding="utf-8")
-    print(f"Written: {path}")
+    _report(path, options.grid)
     for words in outcome.failed:
         print(f"fastmlp: {words}", file=sys.stderr)
     return FAILED if outcome.failed else 0
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Write the page of a run."""
+    _report(options.file, options.grid)
+    return 0
+
+
+def _report(path: Path, zone: str) -> None:
+    from fastmlp.bench.report import markdown, write_report
+
+    document, page = read(path), path.with_name(PAGE)
+    print(markdown(document, zone))
+    write_report(document, page, zone)
+    print(f"Written: {page}")
 
 
 def run_compare(options: argparse.Namespace) -> int:

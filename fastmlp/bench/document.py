@@ -43,8 +43,11 @@ class Document(NamedTuple):
     machine: Mapping[str, Any]  # CPU, cores, memory, GPUs, system, versions
     protocol: Mapping[str, Any]  # profile, seed, threads, grid, blocks, ...
     figures: tuple[Figure, ...]
+    contenders: tuple[Mapping[str, str], ...]  # name, kind, description
     absent: tuple[Mapping[str, str], ...]  # contenders that did not run: contender, reason
+    failed: tuple[str, ...]  # processes that did not come to their end
     written: str  # ISO 8601
+    fastmlp_version: str
 
     def figure(self, name: str, contender: str) -> Figure | None:
         """Look one up."""
@@ -88,8 +91,11 @@ def read(path: str | Path) -> Document:
             machine=ours["machine"],
             protocol=ours["protocol"],
             figures=tuple(_figure(one) for one in content["benchmarks"]),
-            absent=tuple(ours.get("absent", ())),
+            contenders=tuple(ours["contenders"]),
+            absent=tuple(ours["absent"]),
+            failed=tuple(ours.get("failed", ())),
             written=content["datetime"],
+            fastmlp_version=ours["fastmlp_version"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(

@@ -25,13 +25,19 @@ LESS, MORE, NO_DIFFERENCE, NOT_RANKED = "less", "more", "no difference shown", "
 
 
 class Joules(NamedTuple):
-    """Compute energy per unit of work of the rounds that count."""
+    """Compute energy per unit of work: of the rounds that count, or of all if those are too few."""
 
     value: Interval | None
+    samples: tuple[float, ...]  # that the value is the median of
     models: Mapping[str, float]  # medians under each power model; empty where it was measured
     rounds: int  # that count
     left_out: Mapping[str, int]  # flag -> rounds that it kept out
     source: str  # weakest label of CPU and GPU
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether there are rounds enough that count."""
+        return self.rounds >= FEWEST_ROUNDS
 
 
 class Order(NamedTuple):
@@ -54,21 +60,31 @@ def joules(figure: Figure) -> Joules:
     Interval(value=4.0, low=4.0, high=4.0)
     """
     left_out: dict[str, int] = {}
-    values, blocks, models = [], [], []
-    for energy, work, block in zip(figure.energy, figure.work, figure.block, strict=True):
+    known, counting = [], []
+    for number, energy in enumerate(figure.energy):
         barred = sorted(DISQUALIFYING & set(energy["flags"]))
         if energy["compute_j"] is None:
             barred = barred or ["no energy"]
+        else:
+            known.append(number)
         for flag in barred:
             left_out[flag] = left_out.get(flag, 0) + 1
         if not barred:
-            values.append(energy["compute_j"] / work)
-            blocks.append(block)
-            models.append({name: j / work for name, j in energy["model_j"].items()})
-    shared = set.intersection(*map(set, models)) if models else set()
-    medians = {name: median([one[name] for one in models]).value for name in sorted(shared)}
-    value = median(values, blocks) if values else None
-    return Joules(value, medians, len(values), left_out, source_of(figure.energy))
+            counting.append(number)
+    chosen = counting if len(counting) >= FEWEST_ROUNDS else known
+    samples = tuple(figure.energy[i]["compute_j"] / figure.work[i] for i in chosen)
+    value = median(samples, [figure.block[i] for i in chosen]) if samples else None
+    models = _models(
+        [figure.energy[i]["model_j"] for i in chosen], [figure.work[i] for i in chosen]
+    )
+    return Joules(value, samples, models, len(counting), left_out, source_of(figure.energy))
+
+
+def _models(found: Sequence[Mapping[str, float]], work: Sequence[float]) -> dict[str, float]:
+    """Medians per unit of work under each model that all rounds have."""
+    shared = set.intersection(*map(set, found)) if found else set()
+    pairs = list(zip(found, work, strict=True))
+    return {name: median([one[name] / n for one, n in pairs]).value for name in sorted(shared)}
 
 
 def order(a: Figure, b: Figure) -> Order:
@@ -91,7 +107,7 @@ def order(a: Figure, b: Figure) -> Order:
     """
     mine, its = joules(a), joules(b)
     for one, found in ((a, mine), (b, its)):
-        if found.rounds < FEWEST_ROUNDS:
+        if not found.is_ranked:
             return Order(NOT_RANKED, f"{one.contender} has {_too_few(found)}")
     assert mine.value
     assert its.value

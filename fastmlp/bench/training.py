@@ -57,15 +57,15 @@ def cost(document: Document, contender: str) -> Cost:
     first = document.figure("first-epoch", contender)
     timed = steady or document.figure("train-epoch", contender)
     epochs = way(document, contender).epochs if way(document, contender).n else ()
-    epoch_j = joules(steady).value if steady else None
+    found = joules(steady) if steady else None
     first_j = _first_joules(first) if first else ()
     return Cost(
         epoch_s=median(timed.unit_s, timed.block) if timed else None,
-        epoch_j=epoch_j,
+        epoch_j=found.value if found else None,
         first_s=statistics.median(first.unit_s) if first else None,
         first_j=statistics.median(first_j) if first_j else None,
         target_s=_whole(first.unit_s if first else (), timed.unit_s if timed else (), epochs),
-        target_j=_whole(first_j, _counted(steady) if steady and epoch_j else (), epochs),
+        target_j=_whole(first_j, found.samples if found else (), epochs),
     )
 
 
@@ -90,16 +90,6 @@ def _first_joules(figure: Figure) -> tuple[float, ...]:
     """Joules of first epochs, which are as short as they are."""
     found = (one["compute_j"] for one in figure.energy if "source_failed" not in one["flags"])
     return tuple(float(j) for j in found if j is not None)
-
-
-def _counted(figure: Figure) -> tuple[float, ...]:
-    from fastmlp.bench.ranking import DISQUALIFYING
-
-    return tuple(
-        energy["compute_j"] / work
-        for energy, work in zip(figure.energy, figure.work, strict=True)
-        if energy["compute_j"] is not None and not DISQUALIFYING & set(energy["flags"])
-    )
 
 
 def _whole(

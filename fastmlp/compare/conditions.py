@@ -7,19 +7,8 @@ from typing import Any
 
 from fastmlp.compare.cells import reference_name, shown_runs
 from fastmlp.compare.results import Results
-from fastmlp.page.text import ABSENT, significant
-
-GIB = 2**30
-NAMES = {
-    "cpu": "CPU",
-    "gpu": "GPU",
-    "os": "operating system",
-    "memory_bytes": "memory",
-    "n_train": "training images",
-    "n_test": "test images",
-    "n_features": "inputs",
-    "n_classes": "classes",
-}
+from fastmlp.page.cards import titled
+from fastmlp.page.text import significant
 
 
 def layers(config: dict[str, Any]) -> str:
@@ -102,39 +91,7 @@ def cards(results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
     versions = machine.pop("versions", {})
     zone = config.pop("grid", None) or {}
     config["grid"] = ", ".join(filter(None, (grid(results.config), zone.get("source"))))
-    return [
-        ("Machine", _card(machine)),
-        ("Versions", _card(versions)),
-        ("Configuration", _card(config)),
-    ]
-
-
-def value_text(name: str, value: Any) -> str:
-    """Write any JSON value for people.
-
-    Examples
-    --------
-    >>> value_text("memory_bytes", 25e9), value_text("gpu", []), value_text("hidden", [128, 64])
-    ('23.3 GiB', 'none', '128, 64')
-    """
-    if value is None or value == "":
-        return ABSENT
-    if name.endswith("_bytes"):
-        return f"{significant(value / GIB)} GiB"
-    if isinstance(value, dict):
-        return ", ".join(
-            f"{key.replace('_', ' ')} {value_text(key, v)}" for key, v in value.items()
-        )
-    if isinstance(value, list | tuple):
-        return ", ".join(value_text(name, item) for item in value) or "none"
-    return str(value)
-
-
-def _card(fields: dict[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (NAMES.get(name, name.replace("_", " ")), value_text(name, value))
-        for name, value in fields.items()
-    ]
+    return titled({"Machine": machine, "Versions": versions, "Configuration": config})
 
 
 def _n(config: dict[str, Any], name: str) -> str:

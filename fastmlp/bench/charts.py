@@ -1,0 +1,202 @@
+"""Charts of the suites' page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastmlp.bench.summary import Line, Summary
+from fastmlp.bench.training import Cost
+from fastmlp.page import bars
+from fastmlp.page.axes import Style, is_wide, log_axis, new_axes, styles
+from fastmlp.page.blocks import Chart, said
+from fastmlp.page.svg import inline_svg
+from fastmlp.page.text import duration, number, significant
+
+SPAN = "Thin line: the 95 % interval."
+PHASES = (("first epoch beyond a steady one", 1.0), ("steady epochs", 0.6), ("prediction", 0.25))
+HOLLOW = "Hollow: not to be ranked, for the reason below the table."
+LONGEST = 40  # epochs that the curves of whole trainings show
+
+
+def drawn_lines(found: Summary) -> list[tuple[Line, Style]]:
+    """Return all lines with their styles."""
+    names = [one.name for one in found.lines]
+    return list(zip(found.lines, styles(names, range(len(names))), strict=True))
+
+
+def epoch_charts(found: Summary) -> list[Chart]:
+    """Time and joules of a steady epoch."""
+    lines = drawn_lines(found)
+    timed = [(one.cost.epoch_s, style) for one, style in lines if one.cost.epoch_s]
+    charts = []
+    if timed:
+        spans = [(value.low, value.high) for value, _ in timed]
+        values = [value.value for value, _ in timed]
+        charts.append(
+            bars.time_bars("Time per epoch", [style for _, style in timed], values, spans, SPAN)
+        )
+    metered = [(one, style) for one, style in lines if one.cost.epoch_j]
+    if metered:
+        parts = [((one.cost.epoch_j.value, _solid(one)),) for one, _ in metered if one.cost.epoch_j]
+        title = "Compute energy per epoch"
+        chart = _joule_bars(title, "epoch-j", [style for _, style in metered], parts, ())
+        hollow = any(not _solid(one) for one, _ in metered)
+        charts.append(chart._replace(note=HOLLOW if hollow else ""))
+    return charts
+
+
+def _solid(one: Line) -> float:
+    """Opacity of joules: none where a gate keeps them out of rankings."""
+    return float(one.joules is not None and one.joules.is_ranked)
+
+
+def way_charts(found: Summary) -> list[Chart]:
+    """Joules to the target by phase, accuracy against joules, whole trainings over epochs."""
+    return [*_phases(found), *_accuracy_for_energy(found), *_whole_trainings(found)]
+
+
+def _phases(found: Summary) -> list[Chart]:
+    drawn, parts = [], []
+    for one, style in drawn_lines(found):
+        cost, n = one.cost, one.way.n
+        if cost.first_j is None or cost.epoch_j is None or n is None:
+            continue
+        compiling = max(cost.first_j - cost.epoch_j.value, 0.0)
+        phases = [(compiling, 1.0), (n * cost.epoch_j.value, 0.6)]
+        if one.predict_j:
+            phases.append((one.predict_j.value, 0.25))
+        drawn.append(style)
+        parts.append(tuple(phases))
+    if not drawn:
+        return []
+    title = f"Compute energy to {found.target}"
+    return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)]
+
+
+def _accuracy_for_energy(found: Summary) -> list[Chart]:
+    """Accuracy on the test images against the compute energy spent until then."""
+    curves: list[tuple[Style, list[float], list[float]]] = []
+    for one, style in drawn_lines(found):
+        accuracy = _accuracy(found, one)
+        spent = [_spent(one.cost, epoch) for epoch in range(1, len(accuracy) + 1)]
+        if accuracy and None not in spent:
+            curves.append((style, [j for j in spent if j is not None], accuracy))
+    if not curves:
+        return []
+    title = "Accuracy for compute energy"
+    figure, axes = new_axes(2.9)
+    for style, x, y in curves:
+        axes.plot(
+            x,
+            y,
+            color=style.colour,
+            linewidth=1.6,
+            marker=style.marker,
+            markersize=4.5,
+            linestyle=style.line,
+        )
+    joules = [value for _, x, _ in curves for value in x]
+    if is_wide(joules):
+        log_axis(axes.xaxis, axes.set_xscale, joules)
+    axes.set_xlabel("compute energy, J")
+    axes.set_ylabel("test accuracy, %")
+    axes.grid(visible=True)
+    head = [
+        "backend",
+        "J after the first epoch",
+        "accuracy, %",
+        "J after all epochs",
+        "accuracy, %",
+    ]
+    rows = [
+        [style.name, significant(x[0]), f"{y[0]:.2f}", significant(x[-1]), f"{y[-1]:.2f}"]
+        for style, x, y in curves
+    ]
+    note = "A point per epoch, seed 0. Further up and further left is better."
+    svg = inline_svg(figure, "pareto", title, said(head, rows))
+    return [Chart(title, svg, note, head, rows)]
+
+
+def _whole_trainings(found: Summary) -> list[Chart]:
+    """Time of a training, its first epoch included, over its number of epochs."""
+    drawn = [
+        (style, one.cost.first_s, one.cost.epoch_s.value)
+        for one, style in drawn_lines(found)
+        if one.cost.first_s is not None and one.cost.epoch_s
+    ]
+    if not drawn:
+        return []
+    title, epochs = "Time of a whole training", range(1, LONGEST + 1)
+    figure, axes = new_axes(2.9)
+    for style, first_s, epoch_s in drawn:
+        axes.plot(
+            epochs,
+            [first_s + (n - 1) * epoch_s for n in epochs],
+            color=style.colour,
+            linestyle=style.line,
+            linewidth=1.6,
+            marker=style.marker,
+            markevery=LONGEST // 5,
+            markersize=4.5,
+        )
+    axes.set_xlim(0, LONGEST)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("s, first epoch included")
+    axes.grid(visible=True)
+    head = ["backend", "1 epoch", "10 epochs", f"{LONGEST} epochs"]
+    rows = [
+        [style.name, *(duration(first_s + (n - 1) * epoch_s) for n in (1, 10, LONGEST))]
+        for style, first_s, epoch_s in drawn
+    ]
+    note = "Where lines cross, a contender that compiles has made up for it."
+    svg = inline_svg(figure, "whole-s", title, said(head, rows))
+    return [Chart(title, svg, note, head, rows)]
+
+
+def _joule_bars(
+    title: str,
+    name: str,
+    drawn: Sequence[Style],
+    parts: Sequence[Sequence[tuple[float, float]]],
+    key: Sequence[tuple[str, float]],
+) -> Chart:
+    """Bars of joules in parts, (joules, opacity) each."""
+    totals = [sum(joules for joules, _ in part) for part in parts]
+    extra = 0.3 if key else 0.0
+    figure, axes = bars.bar_axes([style.name for style in drawn], totals, log=False, extra_in=extra)
+    for place, (style, part, total) in enumerate(zip(drawn, parts, totals, strict=True)):
+        left = 0.0
+        for joules, opacity in part:
+            face: Any = (style.colour, opacity)
+            axes.barh(place, joules, 0.6, left, facecolor=face, edgecolor=style.colour)
+            left += joules
+        bars.write_value(axes, total, place, f"{significant(total)} J")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.set_xlabel("compute energy, J")
+    if key:
+        bars.component_key(figure, key)
+    head = ["backend", *(f"{phase}, J" for phase, _ in key), "all, J"]
+    rows = [
+        [
+            style.name,
+            *(number(part[i][0] if i < len(part) else None) for i in range(len(key))),
+            significant(total),
+        ]
+        for style, part, total in zip(drawn, parts, totals, strict=True)
+    ]
+    return Chart(title, inline_svg(figure, name, title, said(head, rows)), "", head, rows)
+
+
+def _accuracy(found: Summary, one: Line) -> list[float]:
+    name = f"train-to-{100 * found.document.protocol['target']:g}"
+    figure = found.document.figure(name, one.name)
+    ways = figure.values["ways"] if figure else []
+    return [100 * value for value in ways[0]["accuracy"]] if ways else []
+
+
+def _spent(cost: Cost, epoch: int) -> float | None:
+    if cost.first_j is None or cost.epoch_j is None:
+        return None
+    return cost.first_j + (epoch - 1) * cost.epoch_j.value

@@ -1,0 +1,214 @@
+"""The figures of the suites as a page, and as a table in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastmlp.bench.cells import columns
+from fastmlp.bench.charts import drawn_lines, epoch_charts, way_charts
+from fastmlp.bench.document import Document
+from fastmlp.bench.statistics import median
+from fastmlp.bench.summary import Summary, summary
+from fastmlp.bench.verdict import verdict
+from fastmlp.bench.zones import GRIDS, known_zone
+from fastmlp.energy import FLAGS, EnergyResult, GridZone, co2e_mg
+from fastmlp.page import render as page_render
+from fastmlp.page.axes import legend
+from fastmlp.page.blocks import (
+    Block,
+    Cards,
+    Chart,
+    Charts,
+    Columns,
+    Legend,
+    Meanings,
+    Numbers,
+    Page,
+    Reasons,
+    Section,
+    Sentences,
+    Words,
+)
+from fastmlp.page.cards import titled
+from fastmlp.page.svg import drawing
+from fastmlp.page.text import ABSENT, duration, significant
+
+SMOKE = "Not for publication: a quick look, with few and short rounds."
+LEFT_OUT = (
+    "Left out of all joules: disks, network, losses of the power supply, cooling, and the "
+    "production of the machine. Memory has a column in the file and no part in the table: "
+    "where it is guessed, it restates wall time."
+)
+HOW = (
+    "Each contender and suite ran in processes of its own, in random turns. Rounds are whole "
+    "units of work; beside each runs a probe, a fixed matrix product, over which times are taken "
+    "where they are compared. Intervals are 95 % bootstrap intervals of the median: processes are "
+    "drawn first, then their rounds. A dash is a number that is not known, never zero."
+)
+
+
+def write_report(document: Document, path: Path, zone: str = "FRA") -> None:
+    """Write the page whole or not at all.
+
+    Raises
+    ------
+    ImportError
+        jinja2 or matplotlib is missing: ``pip install 'fastmlp[report]'``.
+    ValueError
+        The zone is not in the table.
+    """
+    page_render.write(render(document, zone), path)
+
+
+def render(document: Document, zone: str = "FRA") -> str:
+    """Return the page as HTML."""
+    found, grid = summary(document), known_zone(zone)
+    with drawing():
+        styles = [style for _, style in drawn_lines(found)]
+        way = way_charts(found)
+        sections = [
+            Section("verdict", "What came out", [Sentences(verdict(found))]),
+            Section("table", "The numbers", _table(found, grid)),
+            Section("missing", "Not measured, and the way out", _missing(document)),
+            Section("epoch", "A steady epoch", _charts(epoch_charts(found))),
+            Section(
+                "way",
+                f"A whole training, and the way to {found.target}",
+                [Legend(legend(styles)), *_charts(way)] if way else [],
+            ),
+            Section("grids", "The same joules on other grids", _grids(found)),
+            Section("speed", "All times", _speeds(document)),
+            Section("where", "Machine and protocol", [Cards(_cards(document))]),
+            Section("meanings", "How each number was obtained", _meanings(found, grid)),
+        ]
+    protocol = document.protocol
+    return page_render.render(
+        Page(
+            title=f"fastmlp bench: {protocol['data']}, {_layers(document)}",
+            heading="One network, every backend: speed, accuracy, energy",
+            subtitle=f"{protocol['data']}, network {_layers(document)}, batches of "
+            f"{protocol['batch_size']}, learning rate {protocol['learning_rate']:g}, "
+            f"{protocol['dtype']}, {protocol['threads']} threads, profile {protocol['profile']}",
+            sections=sections,
+            footer=f"fastmlp {document.fastmlp_version}, {document.written}",
+            notice=SMOKE if protocol["profile"] == "smoke" else "",
+        )
+    )
+
+
+def markdown(document: Document, zone: str = "FRA") -> str:
+    """Return the table in Markdown."""
+    found = summary(document)
+    shown = columns(found, known_zone(zone))
+    head = [f"{one.name} {one.unit}".strip() for one in shown]
+    lines = [head, [":---" if not one.numeric else "---:" for one in shown]]
+    lines += [[one.cells[row] for one in shown] for row in range(len(found.lines))]
+    notice = [SMOKE, ""] if document.protocol["profile"] == "smoke" else []
+    return "\n".join([*notice, *(f"| {' | '.join(cells)} |" for cells in lines)]) + "\n"
+
+
+def _table(found: Summary, zone: GridZone) -> list[Block]:
+    if not found.lines:
+        return []
+    note = (
+        f"Grid {zone.zone} at {significant(zone.g_per_kwh)} g CO2e/kWh. "
+        f"Intervals stand where a pointer rests on a number, and in the file.{_starred(found)} "
+        + LEFT_OUT
+    )
+    return [Columns(columns(found, zone)), Words(note, quiet=True)]
+
+
+def _starred(found: Summary) -> str:
+    """Say why joules carry a star."""
+    flags = {
+        flag
+        for one in found.lines
+        if one.joules and not one.joules.is_ranked
+        for flag in one.joules.left_out
+    }
+    why = "; ".join(FLAGS.get(flag, flag) for flag in sorted(flags))
+    return f" * Not to be ranked: {why}." if flags else ""
+
+
+def _missing(document: Document) -> list[Block]:
+    entries = [(one["contender"], one["reason"], "") for one in document.absent]
+    entries += [("failed", words, "") for words in document.failed]
+    return [Reasons(entries)] if entries else []
+
+
+def _charts(drawn: list[Chart]) -> list[Block]:
+    return [Charts(drawn)] if drawn else []
+
+
+def _grids(found: Summary) -> list[Block]:
+    zones = [known_zone(name) for name in GRIDS]
+    zones = list({zone.zone: zone for zone in zones}.values())
+    rows = []
+    for one in found.lines:
+        value = one.cost.target_j or one.cost.epoch_j
+        if value:
+            what = f"to {found.target}" if one.cost.target_j else "an epoch"
+            mg = [co2e_mg(value.value, zone.g_per_kwh) or 0.0 for zone in zones]
+            rows.append([one.name, what, significant(value.value), *map(significant, mg)])
+    if not rows:
+        return []
+    head = ["backend", "of", "J", *(f"{zone.zone}, mg" for zone in zones)]
+    about = ", ".join(f"{z.zone} {significant(z.g_per_kwh)} g/kWh ({z.year})" for z in zones)
+    text = (
+        f"Compute energy times the carbon intensity of a grid: {about}. Where a training runs can "
+        "change more than what it runs on."
+    )
+    return [Words(text), Numbers("CO2e of the same joules on other grids", head, rows)]
+
+
+def _speeds(document: Document) -> list[Block]:
+    figures = [figure for figure in document.figures if figure.suite == "speed"]
+    names = list(dict.fromkeys(figure.contender for figure in figures))
+    rows = []
+    for group in dict.fromkeys(figure.name for figure in figures):
+        unit = next(figure.unit for figure in figures if figure.name == group)
+        cells = [_time(document, group, name) for name in names]
+        rows.append([f"{group} (one {unit})", *cells])
+    return [Numbers("Median times of one unit", ["figure", *names], rows)] if rows else []
+
+
+def _time(document: Document, group: str, name: str) -> str:
+    figure = document.figure(group, name)
+    return duration(median(figure.unit_s, figure.block).value) if figure else ABSENT
+
+
+def _cards(document: Document) -> list[tuple[str, list[tuple[str, str]]]]:
+    protocol = dict(document.protocol)
+    settings = protocol.pop("settings", {})
+    return titled(
+        {
+            "Machine": {k: v for k, v in document.machine.items() if k != "versions"},
+            "Versions": document.machine.get("versions", {}),
+            "Protocol": protocol,
+            "Profile": settings,
+        }
+    )
+
+
+def _meanings(found: Summary, zone: GridZone) -> list[Block]:
+    pairs = [(f"{one.name} {one.unit}", one.meaning) for one in columns(found, zone)]
+    pairs += [(one.name, one.description) for one in found.lines]
+    return [Words(HOW), Meanings(pairs), *map(Words, _explained(found))]
+
+
+def _explained(found: Summary) -> Iterator[str]:
+    """Say what the joules of a round are made of, once for each way."""
+    seen = set()
+    for one in found.lines:
+        figure = found.document.figure("train-energy", one.name)
+        for energy in figure.energy[:1] if figure else ():
+            made_of = str((energy["source"], energy["method"]))
+            if made_of not in seen:
+                seen.add(made_of)
+                words = EnergyResult.from_dict(energy).explain()
+                yield f"A round of {one.name}: {words}"
+
+
+def _layers(document: Document) -> str:
+    return "-".join(map(str, document.protocol["layer_sizes"]))

@@ -1,0 +1,188 @@
+"""What the figures say, and what they do not say, in plain words."""
+
+from __future__ import annotations
+
+import math
+
+from fastmlp.bench.document import Figure
+from fastmlp.bench.ranking import LESS, MORE, NO_DIFFERENCE, NOT_RANKED, order
+from fastmlp.bench.summary import Line, Summary, ordered
+from fastmlp.bench.training import break_even_epochs
+from fastmlp.page.text import duration, listed, ratio, significant
+
+MODELLED = {"estimated", "assumed"}
+COMPILES_AGAINST = "numpy"
+
+
+def verdict(found: Summary) -> list[tuple[str, str]]:
+    """Sentences on accuracy, speed, energy, the first epoch and what is missing."""
+    sentences = [
+        ("Accuracy", accuracy_verdict(found)),
+        ("Time per epoch", time_verdict(found)),
+        ("Energy per epoch", energy_verdict(found)),
+        ("What energy adds", added_verdict(found)),
+        ("First epoch", first_verdict(found)),
+        ("Not measured", missing_verdict(found)),
+    ]
+    return [(keyword, sentence) for keyword, sentence in sentences if sentence]
+
+
+def accuracy_verdict(found: Summary) -> str:
+    """Whether all are equally accurate, and how many epochs they take to the target."""
+    known = {one.name: one.way for one in found.lines if one.way.accuracy is not None}
+    if not known:
+        return ""
+    values = [way.accuracy or 0.0 for way in known.values()]
+    low, high = 100 * min(values), 100 * max(values)
+    seeds = next(iter(known.values())).seeds
+    of = f"median of {seeds} seeds" if seeds > 1 else "one seed"
+    text = f"{low:.2f} to {high:.2f} % of the test images after all epochs, {of}"
+    reached = {name: way.n for name, way in known.items() if way.n}
+    missed = [name for name in known if name not in reached]
+    if reached:
+        counts = sorted(set(reached.values()))
+        epochs = f"{counts[0]:g}" if len(counts) == 1 else f"{counts[0]:g} to {counts[-1]:g}"
+        text += f". {found.target} are reached after {epochs} epochs"
+        if counts[-1] - counts[0] > 1:
+            text += ": too unequal to rank trainings to it"
+    if missed:
+        text += f". {listed(missed)} did not reach {found.target} from every seed"
+    return f"{text}."
+
+
+def time_verdict(found: Summary) -> str:
+    """Who has the shortest steady epoch, as far as the intervals tell."""
+    timed = [one for one in found.lines if one.cost.epoch_s]
+    names = ordered([(one.name, one.cost.epoch_s.value) for one in timed if one.cost.epoch_s])
+    if not names:
+        return ""
+    first = found.line(names[0])
+    assert first
+    assert first.cost.epoch_s
+    level = [
+        one.name
+        for one in timed
+        if one is not first and one.cost.epoch_s and one.cost.epoch_s.overlaps(first.cost.epoch_s)
+    ]
+    value = duration(first.cost.epoch_s.value)
+    if level:
+        text = f"{listed([first.name, *level])} are too close to call, at about {value}"
+    elif len(names) > 1:
+        second = found.line(names[1])
+        assert second
+        assert second.cost.epoch_s
+        text = f"{first.name} is the fastest, {value}; next is {second.name} with "
+        text += duration(second.cost.epoch_s.value)
+    else:
+        return f"{first.name} takes {value}; there is nothing to compare it with."
+    if first.speed and not first.is_reference:
+        text += f". {first.name} does {ratio(first.speed.value)} the epochs of the reference, keras"
+    return f"{text}."
+
+
+def energy_verdict(found: Summary) -> str:
+    """Who uses less than whom, where intervals and all power models say so."""
+    figures = _energy_figures(found)
+    if not figures:
+        return ""
+    values = [
+        (one.name, one.joules.value.value) for one in found.lines if one.joules and one.joules.value
+    ]
+    if not values:
+        reasons = {order(figure, figure).reason for figure in figures.values()}
+        return f"No energy can be ranked: {'; '.join(sorted(reasons))}."
+    names = ordered(values)
+    least = names[0]
+    orders = {name: order(figures[least], figures[name]) for name in figures if name != least}
+    less = [name for name in names[1:] if orders[name].verdict == LESS]
+    value = significant(dict(values)[least])
+    parts = []
+    if less:
+        held = " and under every power model" if _modelled(found) else ""
+        parts.append(
+            f"{least} uses the least, {value} J: less than {listed(less)}, beyond the spread of "
+            f"the rounds{held}"
+        )
+    else:
+        parts.append(f"{least} has the lowest figure, {value} J")
+    for kind in (NO_DIFFERENCE, MORE, NOT_RANKED):
+        for reason in sorted({one.reason for one in orders.values() if one.verdict == kind}):
+            who = [name for name, one in orders.items() if one.reason == reason]
+            parts.append(f"against {listed(who)}: {kind}, as {reason}")
+    return (
+        f"{'. '.join(part[0].upper() + part[1:] if i else part for i, part in enumerate(parts))}."
+    )
+
+
+def added_verdict(found: Summary) -> str:
+    """Whether the joules say anything that the seconds do not."""
+    both = [one for one in found.lines if one.cost.epoch_s and one.cost.epoch_j]
+    if len(both) < 2:
+        return ""
+    by_time = ordered([(one.name, one.cost.epoch_s.value) for one in both if one.cost.epoch_s])
+    by_energy = ordered([(one.name, one.cost.epoch_j.value) for one in both if one.cost.epoch_j])
+    modelled = _modelled(found)
+    what = "a model turned processor time into joules" if modelled else "joules were counted"
+    if by_time == by_energy:
+        return (
+            f"The order by energy, {' < '.join(by_energy)}, is that by time: here {what}, and they "
+            "add nothing to the seconds."
+        )
+    why = (
+        ", because a contender that keeps several cores busy is billed for each of them"
+        if modelled
+        else ""
+    )
+    return (
+        f"The order by energy, {' < '.join(by_energy)}, is not that by time, "
+        f"{' < '.join(by_time)}{why}."
+    )
+
+
+def first_verdict(found: Summary) -> str:
+    """From which epoch on a contender that compiles has overtaken NumPy."""
+    plain = found.line(COMPILES_AGAINST)
+    if plain is None:
+        return ""
+    sentences = []
+    for one in found.lines:
+        n = overtakes(one, plain)
+        if one is plain or n is None:
+            continue
+        if math.isinf(n):
+            continue
+        when = "from the first epoch on" if n <= 1 else f"after {math.ceil(n):,} epochs"
+        sentences.append(f"{one.name} {when}")
+    if not sentences:
+        return ""
+    return (
+        f"With the first epoch of a process counted, {COMPILES_AGAINST} is overtaken in time by "
+        f"{listed(sentences)}."
+    )
+
+
+def overtakes(one: Line, other: Line) -> float | None:
+    """Epochs after which one has taken less time than the other; None where that is not known."""
+    mine, its = one.cost, other.cost
+    if not (mine.first_s and mine.epoch_s and its.first_s and its.epoch_s):
+        return None
+    return break_even_epochs(mine.first_s, mine.epoch_s.value, its.first_s, its.epoch_s.value)
+
+
+def missing_verdict(found: Summary) -> str:
+    """Who could not run, or did not come to the end."""
+    names = [one["contender"] for one in found.document.absent]
+    text = f"{listed(names)}; the reasons stand below" if names else ""
+    if found.document.failed:
+        text += f"{'. ' if text else ''}{len(found.document.failed)} of the processes failed"
+    return f"{text}." if text else ""
+
+
+def _energy_figures(found: Summary) -> dict[str, Figure]:
+    figures = ((one.name, found.document.figure("train-energy", one.name)) for one in found.lines)
+    return {name: figure for name, figure in figures if figure and figure.energy}
+
+
+def _modelled(found: Summary) -> bool:
+    sources = {one.joules.source for one in found.lines if one.joules}
+    return bool(sources & MODELLED)
