@@ -101,7 +101,7 @@ def compare(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build: ``nox -s docs``."""
-    session.install("-e", ".", *groups("docs"))
+    session.install("-e", ".[energy,report]", *groups("docs", "bench"))
     session.run("sphinx-build", "-W", "-b", "html", "docs", "docs/_build", *session.posargs)
 
 
@@ -112,11 +112,49 @@ def gallery(session: nox.Session) -> None:
     session.run("python", "docs/gallery", *session.posargs)
 
 
+def suite(session: nox.Session, *names: str) -> None:
+    """Run suites on all backends, or on those of the first argument: ``-- numpy,jax``."""
+    session.install("-e", ".[all]", os.environ.get("TORCH", "torch"), *groups("bench", "test"))
+    backends = ("--backends", session.posargs[0]) if session.posargs else ()
+    folder = Path(session.create_tmp())
+    session.run(
+        *("fastmlp", "bench", "run", "--suites", ",".join(names)),
+        *("--output-dir", str(folder), *backends, *session.posargs[1:]),
+    )
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks: ``nox -s bench``."""
+    """Run all suites: ``nox -s bench -- numpy,jax --profile publish``; TORCH as for peers."""
+    suite(session, "speed", "accuracy", "emissions")
+
+
+@nox.session
+def bench_speed(session: nox.Session) -> None:
+    """Run the suite of speed: ``nox -s bench_speed -- numpy``."""
+    suite(session, "speed")
+
+
+@nox.session
+def bench_accuracy(session: nox.Session) -> None:
+    """Run the suite of accuracy: ``nox -s bench_accuracy -- numpy``."""
+    suite(session, "accuracy")
+
+
+@nox.session
+def bench_emissions(session: nox.Session) -> None:
+    """Run the suite of emissions: ``nox -s bench_emissions -- numpy``."""
+    suite(session, "emissions")
+
+
+@nox.session
+def bench_limits(session: nox.Session) -> None:
+    """Measure what must not cost more than it does: ``nox -s bench_limits``."""
     session.install("-e", ".[all]", *groups("bench", "test"))
-    session.run("pytest", "bench", *session.posargs)
+    files = sorted(str(path) for path in Path("bench").glob("test_*.py"))
+    suites = ("speed", "accuracy", "emissions")
+    limits = [path for path in files if not path.endswith(tuple(f"test_{s}.py" for s in suites))]
+    session.run("pytest", *limits, *session.posargs)
 
 
 @nox.session
@@ -135,9 +173,10 @@ def cold(session: nox.Session) -> None:
 
 @nox.session
 def page(session: nox.Session) -> None:
-    """Write docs/performance.md from bench/results: ``nox -s page``; ``-- --check`` compares."""
-    session.install("-e", ".[report]")
+    """Write docs/performance.md and suites.md from bench/results; ``-- --check`` compares."""
+    session.install("-e", ".[report]", *groups("bench"))
     session.run("python", "-m", "bench.page", *session.posargs)
+    session.run("python", "-m", "bench.suites.page", *session.posargs)
 
 
 @nox.session

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import fastmlp
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # of the benchmarks
 
 project = "fastmlp"
 copyright = "2026, the fastmlp developers"
@@ -27,9 +32,20 @@ exclude_patterns = ["_build"]
 
 
 def setup(app: Any) -> None:
-    """Make the anchors of the equations targets that MyST knows; GitHub reads them as HTML."""
+    """Fit the pages to Sphinx, and write the reports of published runs beside them."""
 
     def as_targets(app: Any, document: str, source: list[str]) -> None:
+        # anchors of the equations, which GitHub reads as HTML, are targets to MyST
         source[0] = re.sub(r'<a id="(eq-\d+)"></a>', r"(\1)=", source[0])
 
     app.connect("source-read", as_targets)
+
+    def with_reports(app: Any, error: Exception | None) -> None:
+        from bench.suites.page import runs
+        from fastmlp.bench import read
+        from fastmlp.bench.report import write_report
+
+        for machine, paths in runs(ROOT).items():
+            write_report(read(paths[-1]), Path(app.outdir) / f"suites-{machine}.html")
+
+    app.connect("build-finished", with_reports)

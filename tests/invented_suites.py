@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.energy import EnergyResult
+
 MACHINE: dict[str, Any] = {
     "cpu": "Invented CPU",
     "cores": 2,
@@ -17,20 +19,34 @@ MACHINE: dict[str, Any] = {
     "python": "3.11.9",
     "versions": {"fastmlp": "0.1", "jax": "0.10.1"},
 }
-PROTOCOL: dict[str, Any] = {"profile": "publish", "threads": 2, "data": "MNIST", "seed": 0}
+PROTOCOL: dict[str, Any] = {
+    "profile": "publish",
+    "threads": 2,
+    "data": "mnist",
+    "seed": 0,
+    "target": 0.97,
+    "layer_sizes": [784, 128, 10],
+    "batch_size": 128,
+    "learning_rate": 0.3,
+    "dtype": "float32",
+}
 SOURCE = {"cpu": "estimated", "gpu": "absent", "ram": "estimated"}
 METHOD = {"cpu": "4 W/thread x CPU time", "gpu": "none", "ram": "5 W/DIMM guess"}
 
 
 def energy(compute_j: float | None, **changed: Any) -> dict[str, Any]:
-    return {
-        "cpu_j": compute_j,
-        "compute_j": compute_j,
-        "source": SOURCE,
-        "method": METHOD,
-        "flags": [],
-        **changed,
-    }
+    result = EnergyResult(
+        wall_s=6.0,
+        cpu_s=6.0,
+        cpu_j=compute_j,
+        gpu_j=None,
+        ram_j=60.0,
+        source=SOURCE if compute_j else SOURCE | {"cpu": "absent"},
+        method=METHOD,
+        device="cpu",
+        model_j={} if compute_j is None else {"cubic": compute_j, "linear": 1.5 * compute_j},
+    )
+    return {**result.to_dict(), **changed}
 
 
 def benchmark(
@@ -66,6 +82,44 @@ def benchmark(
         "extra_info": extra,
         "stats": {"data": list(data)},
     }
+
+
+def whole(
+    times_s: dict[str, float], joules: dict[str, float], *, seed: int = 0, **changed: Any
+) -> dict[str, Any]:
+    """All figures of some contenders, with the time and the joules of an epoch of each."""
+    rng, found = np.random.default_rng(seed), []
+    for name, time_s in times_s.items():
+        for group in ("step", "train-epoch"):
+            part = 1.0 if group == "train-epoch" else 0.002
+            found.append(benchmark(rng, group, name, time_s=part * time_s))
+        for group, part in (("first-epoch", 3.0), ("train-energy", 1.0), ("predict-energy", 0.1)):
+            rounds = 4 if group == "first-epoch" else 12
+            found.append(
+                benchmark(
+                    rng,
+                    group,
+                    name,
+                    time_s=part * time_s,
+                    rounds=rounds,
+                    joules=part * joules[name],
+                )
+            )
+        trained = benchmark(rng, "train-to-97", name, time_s=4 * time_s, rounds=5, blocks=1)
+        trained["extra_info"] |= {
+            "suite": "accuracy",
+            "values": {"ways": _ways(), "n_test": 10_000},
+        }
+        found.append(trained)
+    return content(*found, **changed)
+
+
+def _ways() -> list[dict[str, Any]]:
+    accuracy = [0.92, 0.95, 0.965, 0.971, 0.974]
+    return [
+        {"seed": seed, "accuracy": accuracy, "loss": [0.3, 0.2, 0.15, 0.1, 0.09], "epochs": 4}
+        for seed in range(5)
+    ]
 
 
 def content(*benchmarks: dict[str, Any], **changed: Any) -> dict[str, Any]:

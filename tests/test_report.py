@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
-import os
 import re
-import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from browser import CHROMIUM, SCHEMES, Seen, accessibility, scroll_width
+from html_page import HtmlPage, words
 from invented_results import CASES, complete, history, joules, results, sample
 
 from fastmlp.compare.bars import components
@@ -41,62 +39,18 @@ def page_of(name: str) -> str:
     return render(CASES[name]())
 
 
-def words(text: str) -> str:
-    return " ".join(text.split())
-
-
-class Page(HTMLParser):
-    """Collects text and attributes, and refuses tags that do not match."""
-
-    VOID = frozenset({"meta", "br", "link", "img", "input", "hr"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.texts: list[str] = []
-        self.cells: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == [], f"never closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_startendtag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag in {"td", "th"}:
-            self.cells.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-        if self.open and self.open[-1] in {"td", "th"}:
-            self.cells[-1] += data
-
-    def text(self) -> str:
-        return words(" ".join(self.texts))
-
-
 def test_page_parser_refuses_unbalanced_tags() -> None:
     with pytest.raises(AssertionError, match="never closed"):
-        Page("<p><b>x</b>")
+        HtmlPage("<p><b>x</b>")
     with pytest.raises(AssertionError):
-        Page("<p><b>x</p></b>")
+        HtmlPage("<p><b>x</p></b>")
 
 
 @REPORT
 @cases
 def test_page_is_well_formed_and_needs_nothing_else(name: str) -> None:
     html = page_of(name)
-    page = Page(html)
+    page = HtmlPage(html)
     assert "://" not in html
     assert "@import" not in html
     references = {"src", "srcset", "action", "data", "background", "poster", "ping"}
@@ -114,7 +68,7 @@ def test_page_is_well_formed_and_needs_nothing_else(name: str) -> None:
 @cases
 def test_page_holds_every_cell_reason_and_hint(name: str) -> None:
     found = CASES[name]()
-    page = Page(page_of(name))
+    page = HtmlPage(page_of(name))
     if any(run.epoch_s for run in found.runs):
         shown = columns(found)
         start = len(shown)  # the head comes first
@@ -140,7 +94,7 @@ def test_an_idle_gpu_is_no_part_of_a_bar() -> None:
 
 
 def test_page_shows_curves_bars_and_their_numbers() -> None:
-    page = Page(page_of("sample"))
+    page = HtmlPage(page_of("sample"))
     labels = {value for name, value in page.attributes if name == "aria-label"}
     for title in ("Training loss", "Test loss", "Training accuracy", "Test accuracy"):
         assert f"{title} per epoch" in labels
@@ -157,7 +111,7 @@ def test_page_shows_curves_bars_and_their_numbers() -> None:
 @REPORT
 def test_distance_of_the_curves_is_told() -> None:
     jax = complete("jax", 0.4, 0.001, history=history(20, shift=0.0125))
-    text = Page(render(results(complete("numpy", 0.1, 0.002), jax))).text()
+    text = HtmlPage(render(results(complete("numpy", 0.1, 0.002), jax))).text()
     assert "Largest distance between two contenders: 0.013." in text
 
 
@@ -172,7 +126,7 @@ def test_page_escapes_what_it_is_given() -> None:
     assert "<script" not in html
     assert "<b>" not in html
     assert "<i>" not in html
-    page = Page(html)
+    page = HtmlPage(html)
     assert "script" not in page.tags
     assert evil in page.text()
 
@@ -247,49 +201,6 @@ def test_import_takes_no_optional_library() -> None:
 
 # ---------------------------------------------------------------- the page in a browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SCHEMES = {"dark": 0, "light": 1}
-
-
-class Seen:
-    """What headless Chromium made of a page."""
-
-    def __init__(self, page: Path, scheme: str, folder: Path) -> None:
-        assert CHROMIUM is not None
-        log, self.picture = folder / "net.json", folder / "page.png"
-        command = [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--hide-scrollbars",
-            "--enable-logging=stderr",
-            "--v=0",
-            f"--user-data-dir={folder / 'profile'}",
-            f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
-            f"--log-net-log={log}",
-            "--window-size=400,900",
-            f"--screenshot={self.picture}",
-            "--dump-dom",
-            page.as_uri(),
-        ]
-        answer = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-        self.dom = answer.stdout
-        self.console = [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
-        # One event per line; the log is not always closed when Chromium ends. Chromium looks for
-        # its own updates; what the page asks for has an origin as its initiator.
-        lines = [line for line in log.read_text("utf-8").splitlines() if '"initiator":' in line]
-        params = [json.loads(line.rstrip(",]"))["params"] for line in lines]
-        self.requests = {one["url"] for one in params if one["initiator"] != "not an origin"}
-
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
 def test_browser_test_sees_console_errors_and_requests(tmp_path: Path) -> None:
@@ -321,6 +232,20 @@ def test_page_renders_in_chromium_without_errors_or_requests(scheme: str, tmp_pa
     ground, farthest = pixels[0, 0].mean(), abs(pixels - pixels[0, 0]).max()
     assert (ground < 0.2) if scheme == "dark" else (ground > 0.9)
     assert farthest > 0.6, "the text does not stand out"
+
+
+@REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_serious(scheme: str, tmp_path: Path) -> None:
+    found = accessibility(page_of("sample"), scheme, tmp_path)
+    assert [one for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+@REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+def test_page_is_as_wide_as_a_phone(tmp_path: Path) -> None:
+    assert scroll_width(page_of("sample"), 360, tmp_path) <= 360
 
 
 # ---------------------------------------------------------------- the documented format

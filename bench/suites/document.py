@@ -9,7 +9,7 @@ from typing import Any
 
 import fastmlp
 from bench.suites.contenders import find
-from bench.suites.problems import BATCH_SIZE, LAYER_SIZES, LEARNING_RATE, TARGET
+from bench.suites.problems import BATCH_SIZE, LAYER_SIZES, LEARNING_RATES, TARGET
 from bench.suites.profiles import Profile
 from fastmlp.bench.document import KEY, SCHEMA_VERSION
 from fastmlp.compare.config import cores
@@ -22,6 +22,7 @@ PER_ROUND = ("work", "probe_s", "energy", "block")
 def header(profile: Profile, names: Sequence[str]) -> Json:
     """Describe machine and protocol of a run with these contenders."""
     chosen = [find(name) for name in names]
+    data = "mnist" if os.environ.get("FASTMLP_DATA") else "generated"
     return {
         "schema_version": SCHEMA_VERSION,
         "fastmlp_version": fastmlp.__version__,
@@ -31,10 +32,10 @@ def header(profile: Profile, names: Sequence[str]) -> Json:
             "settings": profile._asdict(),
             "layer_sizes": list(LAYER_SIZES),
             "batch_size": BATCH_SIZE,
-            "learning_rate": LEARNING_RATE,
+            "learning_rate": LEARNING_RATES[data],
             "target": TARGET,
             "dtype": "float32",
-            "data": "mnist" if os.environ.get("FASTMLP_DATA") else "generated",
+            "data": data,
             "threads": cores(),
         },
         "contenders": [

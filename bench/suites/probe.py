@@ -10,7 +10,9 @@ import time
 
 import numpy as np
 
-SIZE, REPEATS = 384, 24  # some 10 to 50 ms: long against the clock, short against a round
+# So small that no BLAS divides it among threads, which wait for each other where a library's own
+# threads still spin; 10 to 50 ms in all, long against the clock and short against a round.
+SIZE, REPEATS = 64, 3000
 
 
 class Probe:

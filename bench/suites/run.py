@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,36 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     content[KEY]["protocol"] |= {"seed": plan.seed, "suites": list(plan.suites)}
     content[KEY]["failed"] = failed
     return Outcome(content, tuple(failed))
+
+
+def history_of(machine: str, profile: Profile, root: Path = ROOT) -> Path:
+    """Return the folder with the history of a machine.
+
+    Raises
+    ------
+    ValueError
+        The name is no name of a folder, or runs of the profile are not for publication.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", machine):
+        raise ValueError(
+            f"--save {machine!r}: expected a name of small letters, digits and hyphens, such as "
+            "epyc-2-cores"
+        )
+    if profile.name != "publish":
+        raise ValueError(
+            f"--save {machine}: a run of profile {profile.name} is not for the history, add "
+            "--profile publish"
+        )
+    return root / "bench" / "results" / machine / "suites"
+
+
+def save(content: dict[str, Any], history: Path) -> Path:
+    """Add a run to a history under its date and time; an earlier one is never replaced."""
+    history.mkdir(parents=True, exist_ok=True)
+    path = history / f"{re.sub(r'[^0-9T]', '', content['datetime'])[:15]}.json"
+    with path.open("x", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+    return path
 
 
 def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, str]:

@@ -52,6 +52,11 @@ def _add_run(commands: Any) -> None:
     add("--seed", type=int, default=0, metavar="N", help="of the turns; default: %(default)s")
     _add_grid(run)
     add(
+        "--save",
+        metavar="MACHINE",
+        help="add the run to the history of this machine, bench/results/MACHINE/suites",
+    )
+    add(
         "--output-dir",
         type=Path,
         default=Path("fastmlp-bench"),
@@ -120,12 +125,12 @@ def run_suites(options: argparse.Namespace) -> int:
     threads = options.threads or cores
     if not 1 <= threads <= cores:
         raise ValueError(f"--threads {threads}: expected 1 to {cores}, the cores of this machine")
+    profile = profiles[options.profile]
+    history = suites.history_of(options.save, profile) if options.save else None
     known_zone(options.grid)  # nobody wants to learn after the rounds that it is unknown
     options.output_dir.mkdir(parents=True, exist_ok=True)
     path = options.output_dir / FILE
-    plan = suites.Plan(
-        profiles[options.profile], options.suites, options.backends or names, threads, options.seed
-    )
+    plan = suites.Plan(profile, options.suites, options.backends or names, threads, options.seed)
 
     def show(turn: Any, number: int, total: int) -> None:
         print(f"{number}/{total}  {turn}", file=sys.stderr)
@@ -133,6 +138,8 @@ def run_suites(options: argparse.Namespace) -> int:
     outcome = suites.run(plan, show)
     path.write_text(json.dumps(outcome.content, indent=1), encoding="utf-8")
     _report(path, options.grid)
+    if history:
+        print(f"Saved: {suites.save(outcome.content, history)}")
     for words in outcome.failed:
         print(f"fastmlp: {words}", file=sys.stderr)
     return FAILED if outcome.failed else 0

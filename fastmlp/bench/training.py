@@ -27,7 +27,9 @@ class Way(NamedTuple):
     @property
     def n(self) -> float | None:
         """Median of the epochs; None unless all seeds reached the target."""
-        return float(statistics.median(self.epochs)) if len(self.epochs) == self.seeds else None
+        if not self.epochs or len(self.epochs) < self.seeds:
+            return None
+        return float(statistics.median(self.epochs))
 
 
 class Cost(NamedTuple):
@@ -88,8 +90,9 @@ def break_even_epochs(first: float, epoch: float, other_first: float, other_epoc
 
 def _first_joules(figure: Figure) -> tuple[float, ...]:
     """Joules of first epochs, which are as short as they are."""
-    found = (one["compute_j"] for one in figure.energy if "source_failed" not in one["flags"])
-    return tuple(float(j) for j in found if j is not None)
+    pairs = zip(figure.energy, figure.work, strict=True)
+    found = ((one["compute_j"], work) for one, work in pairs if "source_failed" not in one["flags"])
+    return tuple(joules / work for joules, work in found if joules is not None)
 
 
 def _whole(

@@ -1,0 +1,105 @@
+"""``python -m bench.suites.page``: write docs/suites.md from the results that are committed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastmlp.bench import Document, read
+from fastmlp.bench.report import LEFT_OUT, markdown
+from fastmlp.bench.summary import summary
+from fastmlp.bench.verdict import verdict
+from fastmlp.page.text import ABSENT, number, ratio
+
+ROOT = Path(__file__).parents[2]
+RESULTS, PAGE = Path("bench/results"), Path("docs/suites.md")
+INTRODUCTION = """# Speed, accuracy and emissions
+
+<!-- python -m bench.suites.page writes this from bench/results -->
+
+What `fastmlp bench run --profile publish` measured: backends, the Keras reference, scikit-learn and
+PyTorch train the same network from the same weights. Times hold for one machine and for what else
+ran on it. How each number is obtained, and what keeps a number out of a ranking, says [the page on
+the suites](benchmarks.md).
+"""
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Write the page; return 0, or 1 if it is to be checked and differs."""
+    parser = argparse.ArgumentParser(prog="python -m bench.suites.page")
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    options = parser.parse_args(arguments)
+    text = page(root)
+    if not options.check:
+        (root / PAGE).write_text(text, encoding="utf-8")
+        return 0
+    if (root / PAGE).read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{PAGE} is not what the results say: run python -m bench.suites.page", file=sys.stderr)
+    return 1
+
+
+def runs(root: Path) -> dict[str, list[Path]]:
+    """Return the saved runs of each machine, the oldest first."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((root / RESULTS).glob("*/suites/*.json")):
+        found.setdefault(path.parents[1].name, []).append(path)
+    return found
+
+
+def page(root: Path) -> str:
+    """Return the page: for each machine its newest run, and how it came there."""
+    parts = [INTRODUCTION]
+    for machine, paths in runs(root).items():
+        documents = [read(path) for path in paths]
+        parts.append(_machine(machine, paths[-1], documents))
+    if len(parts) == 1:
+        parts.append("No run has been saved yet.\n")
+    return "\n".join(parts)
+
+
+def _machine(name: str, newest: Path, documents: Sequence[Document]) -> str:
+    document = documents[-1]
+    card = document.machine
+    gpus = ", ".join(card.get("gpu", ())) or "no GPU"
+    lines = [
+        f"## {name}",
+        "",
+        f"{card['cpu']}, {card['cores']} cores, {gpus}, {card['os']}, Python {card['python']}. "
+        f"[The whole page with its charts](suites-{name}.html) (in the built documentation); "
+        f"its figures: `{newest.relative_to(newest.parents[4])}`.",
+        "",
+        *(f"- **{keyword}.** {sentence}" for keyword, sentence in verdict(summary(document))),
+        "",
+        markdown(document),
+        LEFT_OUT,
+        "",
+    ]
+    return "\n".join([*lines, *_history(documents)])
+
+
+def _history(documents: Sequence[Document]) -> list[str]:
+    """Speed over the reference's and joules of an epoch, run by run."""
+    names = list(dict.fromkeys(line.name for one in documents for line in summary(one).lines))
+    head = ["run", "fastmlp", *(f"{name} vs keras, J" for name in names)]
+    lines = ["### History", "", _row(head), _row([":---"] * 2 + ["---:"] * len(names))]
+    for document in documents:
+        found = summary(document)
+        cells = []
+        for name in names:
+            line = found.line(name)
+            speed = ratio(line.speed.value) if line and line.speed else ABSENT
+            joules = number(line.cost.epoch_j.value if line and line.cost.epoch_j else None)
+            cells.append(f"{speed}, {joules}")
+        lines.append(_row([document.written[:10], document.fastmlp_version, *cells]))
+    return [*lines, ""]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""The page of the suites: right words for known figures, and readable by everyone."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import CHROMIUM, SCHEMES, Seen, accessibility, scroll_width
+from html_page import HtmlPage
+from invented_suites import benchmark, content, energy, whole, write
+
+from fastmlp.bench import Document, read
+from fastmlp.bench.cells import columns
+from fastmlp.bench.ranking import LESS, MORE, NO_DIFFERENCE, NOT_RANKED, order
+from fastmlp.bench.report import markdown, render, write_report
+from fastmlp.bench.summary import Summary, summary
+from fastmlp.bench.training import break_even_epochs, cost, way
+from fastmlp.bench.verdict import verdict
+from fastmlp.bench.zones import known_zone
+
+REPORT = pytest.mark.skipif(
+    not (find_spec("jinja2") and find_spec("matplotlib")),
+    reason="jinja2 or matplotlib is not installed: pip install 'fastmlp[report]'",
+)
+TIMES_S = {"numpy": 1.0, "jax": 0.5, "keras": 1.2}
+JOULES = {"numpy": 4.0, "jax": 4.0, "keras": 9.0}
+
+
+def document(tmp_path: Path, raw: dict[str, Any] | None = None) -> Document:
+    return read(write(tmp_path / "bench.json", raw or whole(TIMES_S, JOULES)))
+
+
+def sentences(found: Summary) -> dict[str, str]:
+    return dict(verdict(found))
+
+
+# --- derived figures ---
+
+
+def test_the_way_to_the_target_is_a_first_epoch_and_steady_ones(tmp_path: Path) -> None:
+    found = document(tmp_path)
+    assert way(found, "numpy").n == 4
+    numpy = cost(found, "numpy")
+    assert numpy.target_j
+    assert numpy.target_j.value == pytest.approx(3 * 4.0 + 3 * 4.0, rel=0.1)
+    assert numpy.target_j.low < numpy.target_j.value < numpy.target_j.high
+    assert numpy.target_s
+    assert numpy.target_s.value == pytest.approx(3.0 + 3 * 1.0, rel=0.1)
+
+
+def test_a_seed_that_missed_the_target_leaves_no_number(tmp_path: Path) -> None:
+    raw = whole(TIMES_S, JOULES)
+    for one in raw["benchmarks"]:
+        if one["group"] == "train-to-97" and one["extra_info"]["contender"] == "jax":
+            one["extra_info"]["values"]["ways"][2]["epochs"] = None
+    found = document(tmp_path, raw)
+    assert (way(found, "jax").n, cost(found, "jax").target_j) == (None, None)
+    assert "jax did not reach 97 % from every seed" in sentences(summary(found))["Accuracy"]
+    assert "| - |" in markdown(found)
+
+
+def test_break_even() -> None:
+    # 11 + 9 = 20 = 2 + 9 * 2
+    assert break_even_epochs(11.0, 1.0, 2.0, 2.0) == 10.0
+    assert break_even_epochs(11.0, 2.0, 2.0, 2.0) == float("inf")
+    assert break_even_epochs(1.0, 1.0, 2.0, 2.0) == 1.0
+
+
+# --- who uses less ---
+
+
+def figures(tmp_path: Path, a: dict[str, Any], b: dict[str, Any]) -> tuple[Any, Any]:
+    found = document(tmp_path, content(a, b))
+    return found.figures[0], found.figures[1]
+
+
+def metered(name: str, joules: float, **settings: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(len(name))
+    return benchmark(rng, "train-energy", name, joules=joules, **settings)
+
+
+def test_less_needs_intervals_that_lie_apart(tmp_path: Path) -> None:
+    a, b = figures(tmp_path, metered("a", 4.0), metered("bb", 6.0))
+    assert (order(a, b).verdict, order(b, a).verdict) == (LESS, MORE)
+    a, b = figures(tmp_path, metered("a", 4.0), metered("bb", 4.02))
+    assert order(a, b).verdict == NO_DIFFERENCE
+
+
+def test_models_that_disagree_show_no_difference(tmp_path: Path) -> None:
+    one, all_ = metered("one", 30.0), metered("all", 40.0)
+    for figure, line in ((one, 45.0), (all_, 40.0)):
+        for energy_ in figure["extra_info"]["energy"]:
+            energy_["model_j"] = {"cubic": energy_["compute_j"], "linear": 2 * line}
+    found = order(*figures(tmp_path, one, all_))
+    assert found.verdict == NO_DIFFERENCE
+    assert found.reason == "power models disagree: linear turns it round"
+
+
+@pytest.mark.parametrize("flag", ["short_window", "contention", "source_failed"])
+def test_flagged_rounds_are_shown_and_not_ranked(tmp_path: Path, flag: str) -> None:
+    one, other = metered("a", 4.0), metered("bb", 6.0)
+    for energy_ in one["extra_info"]["energy"][2:]:
+        energy_["flags"] = [flag]
+    a, b = figures(tmp_path, one, other)
+    found = order(a, b)
+    assert found.verdict == NOT_RANKED
+    assert f"a has 2 rounds that count, fewer than 3 ({flag} in 10)" in found.reason
+    raw = content(one, other)
+    row = next(line for line in markdown(document(tmp_path, raw)).splitlines() if "| a |" in line)
+    assert " * |" in row
+
+
+def test_other_ways_of_counting_are_not_ranked(tmp_path: Path) -> None:
+    one, other = metered("a", 4.0), metered("bb", 6.0)
+    for energy_ in one["extra_info"]["energy"]:
+        energy_ |= {"source": energy_["source"] | {"cpu": "measured"}}
+    assert order(*figures(tmp_path, one, other)).verdict == NOT_RANKED
+
+
+def test_rounds_without_joules_are_no_zero(tmp_path: Path) -> None:
+    one, other = metered("a", 4.0), metered("bb", 6.0)
+    one["extra_info"]["energy"] = [energy(None)] * 12
+    a, b = figures(tmp_path, one, other)
+    assert order(a, b).verdict == NOT_RANKED
+    line = summary(document(tmp_path, content(one, other))).line("a")
+    assert line
+    assert line.cost.epoch_j is None
+
+
+# --- words ---
+
+
+def test_the_verdict_says_what_the_figures_say(tmp_path: Path) -> None:
+    said = sentences(summary(document(tmp_path)))
+    assert said["Time per epoch"].startswith("jax is the fastest, 0.5")
+    assert "of the reference, keras" in said["Time per epoch"]
+    assert "97.40 to 97.40 %" in said["Accuracy"]
+    assert "97 % are reached after 4 epochs" in said["Accuracy"]
+    assert "less than keras" in said["Energy per epoch"]
+    assert "no difference shown" in said["Energy per epoch"]
+    assert "every power model" in said["Energy per epoch"]
+    assert "Not measured" not in said
+
+
+def test_equal_times_are_too_close_to_call(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0, "jax": 1.01}, {"numpy": 4.0, "jax": 4.0})
+    assert "too close to call" in sentences(summary(document(tmp_path, raw)))["Time per epoch"]
+
+
+def test_joules_that_repeat_the_seconds_are_called_so(tmp_path: Path) -> None:
+    raw = whole({"numpy": 2.0, "jax": 1.0}, {"numpy": 8.0, "jax": 4.0})
+    said = sentences(summary(document(tmp_path, raw)))
+    assert "add nothing to the seconds" in said["What energy adds"]
+    turned = whole({"numpy": 2.0, "jax": 1.0}, {"numpy": 4.0, "jax": 8.0})
+    said = sentences(summary(document(tmp_path, turned)))
+    assert "is not that by time" in said["What energy adds"]
+
+
+def test_who_is_missing_is_said(tmp_path: Path) -> None:
+    absent = [{"contender": "cupy", "reason": "not installed. pip install it"}]
+    raw = whole(TIMES_S, JOULES, absent=absent, failed=["speed of jax, turn 1: it died"])
+    found = document(tmp_path, raw)
+    said = sentences(summary(found))["Not measured"]
+    assert said == "cupy; the reasons stand below. 1 of the processes failed."
+
+
+# --- the page ---
+
+
+@REPORT
+def test_the_page_holds_the_table_and_its_meanings(tmp_path: Path) -> None:
+    found = document(tmp_path)
+    html = render(found)
+    page = HtmlPage(html)
+    shown = columns(summary(found), known_zone("FRA"))
+    rows = list(zip(*(column.cells for column in shown), strict=True))
+    start = len(shown)
+    assert page.cells[start : start + len(rows) * start] == [cell for row in rows for cell in row]
+    for column in shown:
+        assert column.meaning in page.text()
+    titles = [value for name, value in page.attributes if name == "title"]
+    assert any(title.startswith("95 %: ") for title in titles)
+    assert "://" not in html
+    assert {"script", "link", "img", "iframe", "a"}.isdisjoint(page.tags)
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+@REPORT
+def test_grids_are_the_same_joules(tmp_path: Path) -> None:
+    page = HtmlPage(render(document(tmp_path)))
+    if find_spec("codecarbon"):
+        for zone in ("FRA", "DEU", "POL", "WORLD"):
+            assert f"{zone}, mg" in page.cells
+    numpy = cost(document(tmp_path), "numpy").target_j
+    assert numpy
+    world = numpy.value / 3.6e6 * 475.0 * 1000
+    assert any(re.fullmatch(f"{world:.2f}"[:4] + r"\d*", cell) for cell in page.cells)
+
+
+@REPORT
+def test_a_look_is_marked(tmp_path: Path) -> None:
+    raw = whole(TIMES_S, JOULES, protocol={"profile": "smoke"})
+    found = document(tmp_path, raw)
+    assert "Not for publication" in HtmlPage(render(found)).text()
+    assert markdown(found).startswith("Not for publication")
+    assert "Not for publication" not in render(document(tmp_path))
+
+
+@REPORT
+def test_what_it_is_given_is_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    raw = whole(TIMES_S, JOULES, absent=[{"contender": evil, "reason": evil}])
+    raw["fastmlp"]["machine"]["cpu"] = evil
+    html = render(document(tmp_path, raw))
+    assert "<script" not in html
+    assert evil in HtmlPage(html).text()
+
+
+@REPORT
+def test_one_suite_alone_makes_a_page(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for group in ("step", "train-energy", "train-to-97"):
+        one = benchmark(rng, group, joules=4.0 if group == "train-energy" else None)
+        if group == "train-to-97":
+            one["extra_info"]["values"] = {"ways": []}
+        assert "numpy" in HtmlPage(render(document(tmp_path, content(one)))).text()
+
+
+@REPORT
+def test_an_unknown_grid_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("codecarbon")
+    with pytest.raises(ValueError, match=r"zone='FRANCE'.*did you mean FRA"):
+        render(document(tmp_path), "FRANCE")
+
+
+# --- for everyone ---
+
+
+@REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_renders_without_errors_or_requests(scheme: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(document(tmp_path), path)
+    seen = Seen(path, scheme, tmp_path)
+    assert seen.console == []
+    assert seen.requests == set()
+    assert "What came out" in seen.dom
+
+
+@REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_serious(scheme: str, tmp_path: Path) -> None:
+    html = render(document(tmp_path))
+    found = accessibility(html, scheme, tmp_path)
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == [], json.dumps(serious, indent=1)
+
+
+@REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+def test_axe_would_find_something(tmp_path: Path) -> None:
+    html = render(document(tmp_path)).replace("--ink: #1c2126", "--ink: #eeeeee")
+    found = accessibility(html.replace('lang="en"', ""), "light", tmp_path)
+    assert {"color-contrast", "html-has-lang"} <= {one["id"] for one in found}
+
+
+@REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+def test_it_is_as_wide_as_a_phone(tmp_path: Path) -> None:
+    assert scroll_width(render(document(tmp_path)), 360, tmp_path) <= 360

@@ -1,0 +1,211 @@
+"""The suites as ``fastmlp bench run`` runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pytest_benchmark")
+
+from bench.suites import page
+from bench.suites.contenders import find, names
+from bench.suites.document import join
+from bench.suites.profiles import PROFILES
+from bench.suites.run import ROOT, Plan, history_of, save
+from fastmlp.bench import read
+
+SMOKE = PROFILES["smoke"]
+
+
+def command(*arguments: Any, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fastmlp", "bench", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a run of all suites on NumPy, and on a contender that is not there."""
+    folder = tmp_path_factory.mktemp("bench")
+    options = ("--backends", "numpy,cupy", "--output-dir", folder / "out")
+    ended = command("run", *options, FASTMLP_DATA="")
+    assert ended.returncode == 0, ended.stderr
+    (folder / "stdout").write_text(ended.stdout)
+    return folder
+
+
+def test_a_run_writes_its_figures_and_its_page(folder: Path) -> None:
+    found = read(folder / "out" / "bench.json")
+    groups = {figure.name for figure in found.figures}
+    assert groups >= {"forward", "backprop", "step", "train-epoch", "fit", "import", "first-call"}
+    assert groups >= {"predict-1", "predict-10000", "train-to-97", "first-epoch", "train-energy"}
+    assert {figure.contender for figure in found.figures} == {"numpy"}
+    assert found.protocol["data"] == "generated"
+    assert [one["contender"] for one in found.absent] in (["cupy"], [])
+    assert (folder / "out" / "report.html").exists()
+    assert "Not for publication" in (folder / "stdout").read_text()
+
+
+def test_the_figures_are_per_unit_of_work(folder: Path) -> None:
+    found = read(folder / "out" / "bench.json")
+    one, many = (found.figure(f"predict-{rows}", "numpy") for rows in (1, 10_000))
+    assert one
+    assert many
+    assert max(one.unit_s) < min(many.unit_s)
+    for figure in found.figures:
+        if figure.suite == "emissions" and figure.name != "first-epoch":
+            for energy, work, unit_s in zip(figure.energy, figure.work, figure.unit_s, strict=True):
+                assert energy["work"] == work
+                assert energy["wall_s"] == pytest.approx(unit_s * work, rel=0.05, abs=0.005)
+
+
+def test_the_seed_reaches_the_target_as_the_trainer_does(folder: Path) -> None:
+    figure = read(folder / "out" / "bench.json").figure("train-to-97", "numpy")
+    assert figure
+    (way,) = figure.values["ways"]
+    first = next((n for n, p in enumerate(way["accuracy"], 1) if p >= 0.97), None)
+    assert way["epochs"] == first
+    assert 0.9 < way["accuracy"][-1] <= 1.0
+
+
+def test_a_run_is_equal_to_itself(folder: Path) -> None:
+    path = folder / "out" / "bench.json"
+    ended = command("compare", path, path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "No regressions." in ended.stdout
+    entries = json.loads(command("compare", path, path, "--format", "customSmallerIsBetter").stdout)
+    assert {"name", "unit", "value", "range", "extra"} == set(entries[0])
+
+
+def test_a_slower_run_ends_with_one(folder: Path) -> None:
+    path, slower = folder / "out" / "bench.json", folder / "slower.json"
+    content = json.loads(path.read_text())
+    for one in content["benchmarks"]:
+        if one["group"] == "step":
+            one["stats"]["data"] = [3 * time_s for time_s in one["stats"]["data"]]
+    slower.write_text(json.dumps(content))
+    ended = command("compare", path, slower)
+    assert ended.returncode == 1
+    assert "1 regression." in ended.stdout
+    assert command("compare", path, slower, "--fail-speed", "500%").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--backends", "nympy"), "--backends: 'nympy' is unknown, expected some of numpy"),
+        (("run", "--suites", "sped"), "'sped' is no suite, expected some of speed,accuracy"),
+        (("run", "--threads", "99"), "--threads 99: expected 1 to"),
+        (("run", "--save", "My Machine", "--profile", "publish"), "--save 'My Machine': expected"),
+        (("run", "--save", "mine"), "profile smoke is not for the history, add --profile publish"),
+        (("report", "nowhere.json"), "nowhere.json"),
+        (
+            ("compare", "a.json", "b.json", "--fail-speed", "ten"),
+            "'ten' is no part, expected '10%'",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str) -> None:
+    ended = command(*arguments)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_installed_wheel_says_where_the_suites_are(tmp_path: Path) -> None:
+    code = (
+        "import sys, fastmlp; fastmlp.__file__ = sys.argv[1]; from fastmlp.cli import main; "
+        "sys.exit(main(['bench', 'run']))"
+    )
+    there = tmp_path / "site-packages" / "fastmlp" / "__init__.py"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(there)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2
+    assert "not part of the installed package, they live in the repository" in ended.stderr
+
+
+# --- the plan ---
+
+
+def test_turns_are_random_and_repeatable() -> None:
+    plan = Plan(PROFILES["publish"], ("speed", "accuracy"), ("numpy", "jax", "keras"), 2)
+    turns = plan.turns()
+    assert turns == plan.turns()
+    assert turns != plan._replace(seed=1).turns()
+    assert len(turns) == len(set(turns)) == 3 * (PROFILES["publish"].blocks + 1)
+    assert [turn.block for turn in turns] == sorted(turn.block for turn in turns)
+
+
+def test_publishing_takes_ten_rounds_at_least() -> None:
+    profile = PROFILES["publish"]
+    assert profile.blocks * profile.rounds >= 10
+    assert profile.energy_window_s >= 5.0
+    assert profile.seeds >= 5
+
+
+def test_contenders_that_are_not_there_say_why() -> None:
+    for name in names():
+        entry = find(name)
+        assert entry.available or entry.reason
+
+
+def part(data: list[float], contender: str = "numpy") -> dict[str, Any]:
+    extra: dict[str, Any] = {"suite": "speed", "contender": contender, "unit": "u"}
+    extra |= {"work": [2] * len(data), "probe_s": [0.1] * len(data), "energy": [], "values": {}}
+    ours = {"machine": {"versions": {contender: "1"}}, "contenders": [], "absent": []}
+    return {
+        "benchmarks": [{"group": "step", "extra_info": extra, "stats": {"data": data}}],
+        "fastmlp": ours,
+    }
+
+
+def test_joined_rounds_know_their_process() -> None:
+    whole = join([part([1.0, 2.0]), part([9.0], "jax"), part([3.0])])
+    numpy, jax = whole["benchmarks"]
+    assert numpy["stats"]["data"] == [1.0, 2.0, 3.0]
+    assert numpy["stats"]["median"] == 2.0
+    assert numpy["extra_info"]["block"] == [0, 0, 1]
+    assert numpy["extra_info"]["work"] == [2, 2, 2]
+    assert jax["extra_info"]["block"] == [0]
+    assert whole["fastmlp"]["machine"]["versions"] == {"numpy": "1", "jax": "1"}
+
+
+# --- the history ---
+
+
+def test_a_history_grows_and_its_page_follows(folder: Path, tmp_path: Path) -> None:
+    content = json.loads((folder / "out" / "bench.json").read_text())
+    history = history_of("mine", PROFILES["publish"], tmp_path)
+    first = save(content, history)
+    content["datetime"] = "2031-01-02T03:04:05+00:00"
+    assert save(content, history).name == "20310102T030405.json"
+    with pytest.raises(FileExistsError):
+        save(content, history)
+    (tmp_path / "docs").mkdir()
+    assert page.main([], tmp_path) == 0
+    text = (tmp_path / "docs" / "suites.md").read_text()
+    assert "2031-01-02" in text
+    assert "## mine" in text
+    assert page.main(["--check"], tmp_path) == 0
+    first.unlink()
+    assert page.main(["--check"], tmp_path) == 1
+
+
+def test_the_page_is_what_the_results_say() -> None:
+    assert page.main(["--check"]) == 0
