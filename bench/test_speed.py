@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from bench.peers.problem import Problem
+from bench.suites import rounds
 from bench.suites.contenders import Contender, Entry
 from bench.suites.pieces import estimator, pieces
-from bench.suites.rounds import Suite, measure
+from bench.suites.rounds import Suite
 from fastmlp.training import epoch_order
 
 ROOT = Path(__file__).parents[1]
@@ -33,13 +34,13 @@ def test_piece(suite: Suite, contender: Contender, problem: Problem, piece: str)
     found = pieces(contender, problem)
     if piece not in found:
         pytest.skip(f"{suite.contender} has no call for this alone")
-    measure(suite, piece, "batch", found[piece])
+    rounds.measure(suite, piece, "batch", found[piece])
 
 
 def test_epoch(suite: Suite, contender: Contender, problem: Problem) -> None:
     """All batches once, data on the device, orders drawn before."""
     order = epoch_order(problem.X.shape[0], 0, 1)
-    measure(suite, "train-epoch", "epoch", lambda n: contender.run([order] * n))
+    rounds.measure(suite, "train-epoch", "epoch", lambda n: contender.run([order] * n))
 
 
 def test_fit(suite: Suite, entry: Entry, problem: Problem) -> None:
@@ -52,7 +53,7 @@ def test_fit(suite: Suite, entry: Entry, problem: Problem) -> None:
         for _ in range(n):
             model.fit(problem.X, problem.y)
 
-    measure(suite, "fit", "fit of 3 epochs", fit)
+    rounds.measure(suite, "fit", "fit of 3 epochs", fit)
 
 
 @pytest.mark.parametrize(("rows", "unit"), [(1, "prediction"), (10_000, "10,000 predictions")])
@@ -66,7 +67,7 @@ def test_predict(
         for _ in range(n):
             contender.predict(X)
 
-    measure(suite, f"predict-{rows}", unit, predict)
+    rounds.measure(suite, f"predict-{rows}", unit, predict)
 
 
 @pytest.mark.parametrize("stage", ["import", "first-call"])
@@ -78,4 +79,4 @@ def test_first_call(suite: Suite, entry: Entry, stage: str) -> None:
         for _ in range(n):
             subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
-    measure(suite, stage, "start", start, units=1, rounds=suite.profile.starts)
+    rounds.measure(suite, stage, "start", start, units=1, rounds=suite.profile.starts)

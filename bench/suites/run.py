@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     contenders: tuple[str, ...]
     threads: int
     seed: int = 0
+    options: tuple[str, ...] = ()  # more of pytest's
 
     def turns(self) -> list[Turn]:
         """Return all processes, the contenders of each block in an order of their own."""
@@ -128,6 +129,13 @@ def history_of(machine: str, profile: Profile, root: Path = ROOT) -> Path:
     return root / "bench" / "results" / machine / "suites"
 
 
+def write(content: dict[str, Any], path: Path) -> None:
+    """Write a file whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    unfinished.replace(path)
+
+
 def save(content: dict[str, Any], history: Path) -> Path:
     """Add a run to a history under its date and time; an earlier one is never replaced."""
     history.mkdir(parents=True, exist_ok=True)
@@ -144,6 +152,7 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
         *("-p", "no:cacheprovider", "--benchmark-only", "--benchmark-columns=median"),
         *(f"--bench-profile={plan.profile.name}", f"--bench-backends={turn.contender}"),
         *(f"--bench-threads={plan.threads}", f"--benchmark-json={path}"),
+        *plan.options,
     ]
     ended = subprocess.run(
         command,

@@ -136,7 +136,7 @@ def run_suites(options: argparse.Namespace) -> int:
         print(f"{number}/{total}  {turn}", file=sys.stderr)
 
     outcome = suites.run(plan, show)
-    path.write_text(json.dumps(outcome.content, indent=1), encoding="utf-8")
+    suites.write(outcome.content, path)
     _report(path, options.grid)
     if history:
         print(f"Saved: {suites.save(outcome.content, history)}")
