@@ -22,6 +22,7 @@ from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.training import break_even_epochs, cost, way
 from fastmlp.bench.verdict import verdict
 from fastmlp.bench.zones import known_zone
+from fastmlp.energy import FLAGS
 
 REPORT = pytest.mark.skipif(
     not (find_spec("jinja2") and find_spec("matplotlib")),
@@ -113,6 +114,7 @@ def test_flagged_rounds_are_shown_and_not_ranked(tmp_path: Path, flag: str) -> N
     raw = content(one, other)
     row = next(line for line in markdown(document(tmp_path, raw)).splitlines() if "| a |" in line)
     assert " * |" in row
+    assert f"* Not to be ranked: {FLAGS[flag]}" in markdown(document(tmp_path, raw))
 
 
 def test_other_ways_of_counting_are_not_ranked(tmp_path: Path) -> None:

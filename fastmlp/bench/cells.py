@@ -75,7 +75,12 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
             significant,
         ),
         _interval(
-            to, "J", "the same in compute energy", [one.cost.target_j for one in lines], significant
+            to,
+            "J",
+            "the same in compute energy",
+            [one.cost.target_j for one in lines],
+            significant,
+            stars,
         ),
         _interval(
             to,
@@ -84,6 +89,7 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
             f"g/kWh ({zone.year})",
             [_on_grid(one.cost.target_j, zone) for one in lines],
             significant,
+            stars,
         ),
         Column(
             "energy",

@@ -137,6 +137,7 @@ def run_suites(options: argparse.Namespace) -> int:
 
     outcome = suites.run(plan, show)
     suites.write(outcome.content, path)
+    print(f"Written: {path}")
     _report(path, options.grid)
     if history:
         print(f"Saved: {suites.save(outcome.content, history)}")
@@ -156,8 +157,11 @@ def _report(path: Path, zone: str) -> None:
 
     document, page = read(path), path.with_name(PAGE)
     print(markdown(document, zone))
-    write_report(document, page, zone)
-    print(f"Written: {page}")
+    try:
+        write_report(document, page, zone)
+        print(f"Written: {page}")
+    except ImportError as error:  # the figures are worth more than their page
+        print(f"fastmlp: {page.name} is not written: {error}", file=sys.stderr)
 
 
 def run_compare(options: argparse.Namespace) -> int:

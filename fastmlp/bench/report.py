@@ -98,25 +98,29 @@ def render(document: Document, zone: str = "FRA") -> str:
 
 
 def markdown(document: Document, zone: str = "FRA") -> str:
-    """Return the table in Markdown."""
-    found = summary(document)
-    shown = columns(found, known_zone(zone))
+    """Return the table in Markdown, with what must be known to read it."""
+    found, grid = summary(document), known_zone(zone)
+    shown = columns(found, grid)
     head = [f"{one.name} {one.unit}".strip() for one in shown]
     lines = [head, [":---" if not one.numeric else "---:" for one in shown]]
     lines += [[one.cells[row] for one in shown] for row in range(len(found.lines))]
     notice = [SMOKE, ""] if document.protocol["profile"] == "smoke" else []
-    return "\n".join([*notice, *(f"| {' | '.join(cells)} |" for cells in lines)]) + "\n"
+    absent = [f"{one['contender']} is left out: {one['reason']}." for one in document.absent]
+    table = [f"| {' | '.join(cells)} |" for cells in lines]
+    return "\n".join([*notice, *table, "", _conditions(found, grid), *absent]) + "\n"
 
 
 def _table(found: Summary, zone: GridZone) -> list[Block]:
     if not found.lines:
         return []
-    note = (
-        f"Grid {zone.zone} at {significant(zone.g_per_kwh)} g CO2e/kWh. "
-        f"Intervals stand where a pointer rests on a number, and in the file.{_starred(found)} "
-        + LEFT_OUT
-    )
+    hover = "Intervals stand where a pointer rests on a number, and in the file."
+    note = f"{_conditions(found, zone)} {hover} {LEFT_OUT}"
     return [Columns(columns(found, zone)), Words(note, quiet=True)]
+
+
+def _conditions(found: Summary, zone: GridZone) -> str:
+    grid = f"Grid {zone.zone} at {significant(zone.g_per_kwh)} g CO2e/kWh ({zone.year})."
+    return f"{grid}{_starred(found)}"
 
 
 def _starred(found: Summary) -> str:
