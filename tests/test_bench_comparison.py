@@ -37,10 +37,17 @@ def test_an_interval_of_equal_values_is_a_point() -> None:
 def test_intervals_hold_the_true_median_as_often_as_they_say() -> None:
     rng = np.random.default_rng(0)
     hits = 0
-    for _ in range(200):
+    for _ in range(400):
         found = median(list(rng.lognormal(0, 0.3, 30)))
         hits += found.low <= 1.0 <= found.high
-    assert 180 <= hits <= 199  # 95 %, within three standard errors
+    assert 0.92 <= hits / 400 <= 0.98  # 95 %, within three standard errors
+
+
+def test_two_samples_know_nothing_of_each_other() -> None:
+    values = list(np.random.default_rng(0).lognormal(0, 0.3, 20))
+    found = ratio(values, values)
+    assert found.low < 0.95
+    assert found.high > 1.05
 
 
 def test_rounds_of_few_processes_say_less_than_those_of_many() -> None:

@@ -23,6 +23,7 @@ from fastmlp.bench.training import break_even_epochs, cost, way
 from fastmlp.bench.verdict import verdict
 from fastmlp.bench.zones import known_zone
 from fastmlp.energy import FLAGS
+from fastmlp.page.text import significant
 
 REPORT = pytest.mark.skipif(
     not (find_spec("jinja2") and find_spec("matplotlib")),
@@ -117,6 +118,18 @@ def test_flagged_rounds_are_shown_and_not_ranked(tmp_path: Path, flag: str) -> N
     assert f"* Not to be ranked: {FLAGS[flag]}" in markdown(document(tmp_path, raw))
 
 
+def test_rounds_that_are_kept_out_change_nothing(tmp_path: Path) -> None:
+    one = metered("a", 4.0)
+    for energy_ in one["extra_info"]["energy"][:5]:
+        energy_ |= {"compute_j": 100.0, "flags": ["contention"]}
+    found = summary(document(tmp_path, content(one))).line("a")
+    assert found
+    assert found.joules
+    assert (found.joules.rounds, found.joules.left_out) == (7, {"contention": 5})
+    assert found.cost.epoch_j
+    assert found.cost.epoch_j.high < 5.0
+
+
 def test_other_ways_of_counting_are_not_ranked(tmp_path: Path) -> None:
     one, other = metered("a", 4.0), metered("bb", 6.0)
     for energy_ in one["extra_info"]["energy"]:
@@ -134,6 +147,13 @@ def test_rounds_without_joules_are_no_zero(tmp_path: Path) -> None:
     assert line.cost.epoch_j is None
 
 
+def test_speed_is_that_of_the_reference_over_ones_own(tmp_path: Path) -> None:
+    jax = summary(document(tmp_path)).line("jax")
+    assert jax
+    assert jax.speed
+    assert jax.speed.value == pytest.approx(1.2 / 0.5, rel=0.1)
+
+
 # --- words ---
 
 
@@ -141,7 +161,8 @@ def test_the_verdict_says_what_the_figures_say(tmp_path: Path) -> None:
     said = sentences(summary(document(tmp_path)))
     assert said["Time per epoch"].startswith("jax is the fastest, 0.5")
     assert "of the reference, keras" in said["Time per epoch"]
-    assert "97.40 to 97.40 %" in said["Accuracy"]
+    assert said["Accuracy"].startswith("97.40 % of the test images")
+    assert "no more than the 0.31 points of chance apart" in said["Accuracy"]
     assert "97 % are reached after 4 epochs" in said["Accuracy"]
     assert "less than keras" in said["Energy per epoch"]
     assert "no difference shown" in said["Energy per epoch"]
@@ -203,6 +224,26 @@ def test_grids_are_the_same_joules(tmp_path: Path) -> None:
     assert numpy
     world = numpy.value / 3.6e6 * 475.0 * 1000
     assert any(re.fullmatch(f"{world:.2f}"[:4] + r"\d*", cell) for cell in page.cells)
+
+
+@REPORT
+def test_accuracy_is_drawn_over_the_energy_spent_until_then(tmp_path: Path) -> None:
+    page, numpy = HtmlPage(render(document(tmp_path))), cost(document(tmp_path), "numpy")
+    assert numpy.first_j
+    assert numpy.epoch_j
+    for joules in (numpy.first_j, numpy.first_j + 4 * numpy.epoch_j.value):
+        assert page.cells.count(significant(joules)) >= 1
+
+
+def test_a_contender_without_accuracy_is_left_out_of_its_verdict(tmp_path: Path) -> None:
+    raw = whole(TIMES_S, JOULES)
+    raw["benchmarks"] = [
+        one
+        for one in raw["benchmarks"]
+        if (one["group"], one["extra_info"]["contender"]) != ("train-to-97", "jax")
+    ]
+    said = sentences(summary(document(tmp_path, raw)))["Accuracy"]
+    assert said.startswith("97.40 % of the test images")
 
 
 @REPORT

@@ -14,7 +14,8 @@ from fastmlp.page.svg import inline_svg
 from fastmlp.page.text import duration, number, significant
 
 SPAN = "Thin line: the 95 % interval."
-PHASES = (("first epoch beyond a steady one", 1.0), ("steady epochs", 0.6), ("prediction", 0.25))
+PHASES = (("compiling", 1.0), ("epochs", 0.6), ("10,000 predictions", 0.25))
+COMPILING = "Compiling: what the first epoch of a process takes beyond a steady one."
 HOLLOW = "Hollow: not to be ranked, for the reason below the table."
 LONGEST = 40  # epochs that the curves of whole trainings show
 
@@ -71,7 +72,7 @@ def _phases(found: Summary) -> list[Chart]:
     if not drawn:
         return []
     title = f"Compute energy to {found.target}"
-    return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)]
+    return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)._replace(note=COMPILING)]
 
 
 def _accuracy_for_energy(found: Summary) -> list[Chart]:

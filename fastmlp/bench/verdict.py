@@ -8,6 +8,7 @@ from fastmlp.bench.document import Figure
 from fastmlp.bench.ranking import LESS, MORE, NO_DIFFERENCE, NOT_RANKED, order
 from fastmlp.bench.summary import Line, Summary, ordered
 from fastmlp.bench.training import break_even_epochs
+from fastmlp.compare.verdict import accuracy_noise
 from fastmlp.page.text import duration, listed, ratio, significant
 
 MODELLED = {"estimated", "assumed"}
@@ -36,7 +37,12 @@ def accuracy_verdict(found: Summary) -> str:
     low, high = 100 * min(values), 100 * max(values)
     seeds = next(iter(known.values())).seeds
     of = f"median of {seeds} seeds" if seeds > 1 else "one seed"
-    text = f"{low:.2f} to {high:.2f} % of the test images after all epochs, {of}"
+    span = f"{low:.2f} %" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f} %"
+    text = f"{span} of the test images after all epochs, {of}"
+    noise = 100 * accuracy_noise(sum(values) / len(values), _n_test(found))
+    if len(values) > 1:
+        apart = "no more than" if high - low <= noise else "more than"
+        text += f": {apart} the {noise:.2g} points of chance apart"
     reached = {name: way.n for name, way in known.items() if way.n}
     missed = [name for name in known if name not in reached]
     if reached:
@@ -176,6 +182,12 @@ def missing_verdict(found: Summary) -> str:
     if found.document.failed:
         text += f"{'. ' if text else ''}{len(found.document.failed)} of the processes failed"
     return f"{text}." if text else ""
+
+
+def _n_test(found: Summary) -> int:
+    """Return the number of test images."""
+    sizes = (figure.values.get("n_test") for figure in found.document.figures)
+    return next(int(size) for size in sizes if size)
 
 
 def _energy_figures(found: Summary) -> dict[str, Figure]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastmlp.page.axes import Style, is_wide, log_axis, new_axes
 from fastmlp.page.blocks import Chart, said
 from fastmlp.page.svg import INK, inline_svg
-from fastmlp.page.text import duration
+from fastmlp.page.text import significant, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,17 +23,19 @@ def time_bars(
     span_note: str,
 ) -> Chart:
     """Draw a time of each contender, and as a thin line from where to where it may lie."""
-    names = [one.name for one in drawn]
+    names, (unit, per_s) = [one.name for one in drawn], time_unit(times_s)
+    texts = [f"{significant(time_s * per_s)} {unit}" for time_s in times_s]
     figure, axes = bar_axes(names, times_s, log=is_wide(times_s))
     spread = False
-    for place, (one, time_s, span_s) in enumerate(zip(drawn, times_s, spans_s, strict=True)):
+    bars = zip(drawn, times_s, spans_s, texts, strict=True)
+    for place, (one, time_s, span_s, text) in enumerate(bars):
         axes.barh(place, time_s, 0.6, color=one.colour)
         if span_s[0] < span_s[1]:
             spread = True
             axes.plot(span_s, (place, place), color=INK, linewidth=1.0, marker="|")
-        write_value(axes, max(time_s, span_s[1]), place, duration(time_s))
+        write_value(axes, max(time_s, span_s[1]), place, text)
     head = ["backend", title.lower()]
-    rows = [[name, duration(time_s)] for name, time_s in zip(names, times_s, strict=True)]
+    rows = [[name, text] for name, text in zip(names, texts, strict=True)]
     svg = inline_svg(figure, title.lower().replace(" ", "-"), title, said(head, rows))
     return Chart(title, svg, span_note if spread else "", head, rows)
 
@@ -47,6 +49,8 @@ def bar_axes(
     bar_in: float = 0.36,
 ) -> tuple[Figure, Axes]:
     """Make axes with a line for each name, wide enough for values and their text."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = new_axes(0.75 + bar_in * len(names) + extra_in)
     if log:
         log_axis(axes.xaxis, axes.set_xscale, values, _tick)
@@ -55,6 +59,7 @@ def bar_axes(
         axes.set_xlabel("log scale")
     else:
         axes.set_xlim(0, max(values) * 1.3)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: _tick(value))
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.45, -0.55)  # the first contender on top
