@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("pytest_benchmark")
 
-from bench.suites import page
+from bench.suites import page, run
 from bench.suites.contenders import find, names
 from bench.suites.document import join
 from bench.suites.profiles import PROFILES
@@ -168,7 +168,8 @@ def test_contenders_that_are_not_there_say_why() -> None:
 def part(data: list[float], contender: str = "numpy") -> dict[str, Any]:
     extra: dict[str, Any] = {"suite": "speed", "contender": contender, "unit": "u"}
     extra |= {"work": [2] * len(data), "probe_s": [0.1] * len(data), "energy": [], "values": {}}
-    ours = {"machine": {"versions": {contender: "1"}}, "contenders": [], "absent": []}
+    ours: dict[str, Any] = {"machine": {"versions": {contender: "1"}}, "protocol": {}}
+    ours |= {"contenders": [], "absent": []}
     return {
         "benchmarks": [{"group": "step", "extra_info": extra, "stats": {"data": data}}],
         "fastmlp": ours,
@@ -184,6 +185,33 @@ def test_joined_rounds_know_their_process() -> None:
     assert numpy["extra_info"]["work"] == [2, 2, 2]
     assert jax["extra_info"]["block"] == [0]
     assert whole["fastmlp"]["machine"]["versions"] == {"numpy": "1", "jax": "1"}
+
+
+def test_ctrl_c_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = iter([(part([1.0, 2.0]), "")])
+
+    def take(*_: Any) -> tuple[dict[str, Any], str]:
+        try:
+            return next(taken)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(run, "_take", take)
+    plan = Plan(SMOKE, ("speed", "accuracy"), ("numpy",), 2)
+    outcome = run.run(plan, lambda *_: None)
+    assert outcome.interrupted
+    assert outcome.content["benchmarks"][0]["stats"]["data"] == [1.0, 2.0]
+    assert outcome.failed[0].startswith("interrupted in turn 2 of 2: ")
+    with pytest.raises(KeyboardInterrupt):
+        run.run(plan, lambda *_: None)
+
+
+def test_a_contender_that_dies_does_not_lose_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([(None, "Segmentation fault"), (part([1.0, 2.0]), "")])
+    monkeypatch.setattr(run, "_take", lambda *_: next(answers))
+    outcome = run.run(Plan(SMOKE, ("speed", "accuracy"), ("numpy",), 2), lambda *_: None)
+    assert len(outcome.content["benchmarks"]) == 1
+    assert outcome.content["fastmlp"]["failed"][0].endswith("turn 1: Segmentation fault")
 
 
 # --- the history ---

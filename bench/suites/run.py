@@ -22,6 +22,7 @@ from fastmlp.bench.document import KEY
 ROOT = Path(__file__).parents[2]
 SUITES = ("speed", "accuracy", "emissions")
 ONCE = ("accuracy",)  # of the same seeds it is the same each time
+LONGEST_S = 1800  # of a turn: something hangs
 NO_BENCHMARKS = 5  # pytest's exit code where nothing was collected
 
 
@@ -63,6 +64,7 @@ class Outcome(NamedTuple):
 
     content: dict[str, Any]  # bench.json
     failed: tuple[str, ...]  # turns that did not come to their end, with their last words
+    interrupted: bool  # by Ctrl-C
 
 
 def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
@@ -78,6 +80,8 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     ------
     ValueError
         No contender is there, or none measured anything.
+    KeyboardInterrupt
+        It came before anything was measured; later, what there is is returned.
     """
     chosen = {name: find(name) for name in plan.contenders}
     absent = [
@@ -89,15 +93,23 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     if not plan.contenders:
         reasons = "; ".join(f"{one['contender']}: {one['reason']}" for one in absent)
         raise ValueError(f"none of the backends can run here. {reasons}")
-    parts, failed, turns = [], [], plan.turns()
+    parts: list[dict[str, Any]] = []
+    failed: list[str] = []
+    turns, interrupted = plan.turns(), False
     with tempfile.TemporaryDirectory() as folder:
-        for number, turn in enumerate(turns, 1):
-            show(turn, number, len(turns))
-            part, words = _take(turn, plan, Path(folder) / f"{number}.json")
-            if part:
-                parts.append(part)
-            if words:
-                failed.append(f"{turn}: {words}")
+        try:
+            for number, turn in enumerate(turns, 1):
+                show(turn, number, len(turns))
+                part, words = _take(turn, plan, Path(folder) / f"{number}.json")
+                if part:
+                    parts.append(part)
+                if words:
+                    failed.append(f"{turn}: {words}")
+        except KeyboardInterrupt:  # what was measured is kept
+            interrupted = True
+            failed.append(f"interrupted in turn {number} of {len(turns)}: {turn}")
+    if interrupted and not parts:
+        raise KeyboardInterrupt
     if not parts:
         raise ValueError(f"nothing was measured. {'; '.join(failed)}")
     content = join(parts)
@@ -105,7 +117,7 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     content[KEY]["absent"] += absent
     content[KEY]["protocol"] |= {"seed": plan.seed, "suites": list(plan.suites)}
     content[KEY]["failed"] = failed
-    return Outcome(content, tuple(failed))
+    return Outcome(content, tuple(failed), interrupted)
 
 
 def history_of(machine: str, profile: Profile, root: Path = ROOT) -> Path:
@@ -154,15 +166,19 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
         *(f"--bench-threads={plan.threads}", f"--benchmark-json={path}"),
         *plan.options,
     ]
-    ended = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | threads_environment(plan.threads),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | threads_environment(plan.threads),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LONGEST_S,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"killed after {LONGEST_S} s"
     part = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     if ended.returncode in (0, NO_BENCHMARKS):
         return part, ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ from fastmlp.bench.zones import known_zone
 SUITES = ("speed", "accuracy", "emissions")
 PROFILES = ("smoke", "publish")
 FILE, PAGE = "bench.json", "report.html"
-REGRESSION, FAILED = 1, 1
+REGRESSION, FAILED, INTERRUPTED = 1, 1, 130
 COLORS = {"worse": "red", "better": "green", "unclear": "yellow"}
 
 
@@ -135,14 +136,17 @@ def run_suites(options: argparse.Namespace) -> int:
     def show(turn: Any, number: int, total: int) -> None:
         print(f"{number}/{total}  {turn}", file=sys.stderr)
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is
     outcome = suites.run(plan, show)
     suites.write(outcome.content, path)
     print(f"Written: {path}")
     _report(path, options.grid)
-    if history:
+    if history and not outcome.interrupted:
         print(f"Saved: {suites.save(outcome.content, history)}")
     for words in outcome.failed:
         print(f"fastmlp: {words}", file=sys.stderr)
+    if outcome.interrupted:
+        return INTERRUPTED
     return FAILED if outcome.failed else 0
 
 
