@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import subprocess
@@ -11,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import fastmlp
+from bench.gpu import cuda
 from bench.gpu.settings import Row, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ GPU_FIELDS = (
     *("clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem", "power.draw", "power.limit"),
     *("temperature.gpu", "pstate", "persistence_mode", "ecc.mode.current", "mig.mode.current"),
 )
-STATE_FIELDS = ("clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
+STATE_FIELDS = ("uuid", "clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
 PACKAGES = ("numpy", "cupy", "jax", "jaxlib", "torch", "scikit-learn", "array-api-compat")
 # Only named where they are installed.
 CUDA_PACKAGES = (
@@ -42,7 +42,7 @@ def run(settings: Settings) -> Iterator[Row]:
     yield {"versions": _versions()}
     yield {"env": {name: os.environ.get(name) for name in VARIABLES}}
     yield {"git": _git()}
-    yield {"cuda": _cuda_driver()}
+    yield {"cuda": cuda.card()}
     yield {"gpus": query_gpus(GPU_FIELDS)}
 
 
@@ -75,24 +75,6 @@ def _nvidia_smi(fields: Sequence[str]) -> list[list[str | None]] | None:
     if any(len(row) != len(fields) for row in rows):
         return None
     return [[None if value.startswith("[") else value for value in row] for row in rows]
-
-
-def _cuda_driver() -> Row:
-    """Ask the driver's own library, as CUDA programs do: it heeds CUDA_VISIBLE_DEVICES."""
-    answer: Row = {"driver_cuda": None, "devices": None, "error": None}
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return answer | {"error": "there is no libcuda.so.1"}
-    number = ctypes.c_int()
-    if cuda.cuDriverGetVersion(ctypes.byref(number)) == 0:
-        answer["driver_cuda"] = f"{number.value // 1000}.{number.value % 1000 // 10}"
-    status = cuda.cuInit(0)
-    if status == 0:
-        status = cuda.cuDeviceGetCount(ctypes.byref(number))
-    if status != 0:
-        return answer | {"devices": 0, "error": f"the driver answers with status {status}"}
-    return answer | {"devices": number.value}
 
 
 def _machine() -> Row:
