@@ -1,4 +1,4 @@
-"""Child processes in time boxes, and a result file that is whole after each of them."""
+"""Child processes in time boxes."""
 
 from __future__ import annotations
 
@@ -74,23 +74,6 @@ def run_job(job: Job, cwd: Path, box_s: float) -> Part:
     if status == "ok" and wrong:
         status, reason = "failed", f"{len(wrong)} of {len(rows)} rows are not ok"
     return _part(job, status, reason, seconds, rows, "" if status == "ok" else log)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace the file at once: a reader finds the old one or the new one, whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # made for its owner alone
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
 
 
 def _part(
