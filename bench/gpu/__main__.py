@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bench.gpu.card import ROOT, has_gpu
-from bench.gpu.result_file import ResultFile, why
+from bench.gpu.result_file import SCHEMA_VERSION, ResultFile, why
 from bench.gpu.runner import Job, Part, run_jobs
 from bench.gpu.settings import DEVICES, Settings
 from bench.gpu.signals import Stopped, stoppable
 from bench.gpu.table import table
 
-SCHEMA_VERSION = 1
 # In the order in which they are worth having: right numbers before fast ones.
 BOXES_S = {
     "card": 20.0,

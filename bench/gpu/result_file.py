@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+SCHEMA_VERSION = 1  # of what it holds: see README.md
+
 
 class ResultFile:
     """A file that is replaced, whole, each time it is written, by this run alone.
