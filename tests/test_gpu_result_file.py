@@ -6,7 +6,10 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ import pytest
 from bench.gpu import __main__ as command
 from bench.gpu import result_file
 from bench.gpu.result_file import ResultFile
-from bench.gpu.runner import Job, Part
+from bench.gpu.runner import Job, Part, run_job
+from bench.gpu.signals import Stopped, stoppable
 
 Run = Callable[..., int]
 
@@ -190,6 +194,24 @@ def test_an_interruption_says_what_the_file_holds(
     assert handlers == [
         signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     ]
+
+
+def test_a_signal_while_a_child_begins_ends_that_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    began: list[subprocess.Popen[bytes]] = []
+
+    class Popen(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            began.append(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    job = Job("fake", (sys.executable, "-c", "import time; time.sleep(60)"), 30.0)
+    with pytest.raises(Stopped) as stopped, stoppable():
+        run_job(job, Path.cwd(), 30.0)
+    assert stopped.value.exit_code == 143
+    assert began[0].returncode == -signal.SIGKILL
 
 
 def test_a_run_under_nohup_goes_on(run: Run, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from bench.gpu.signals import held
+
 Part = dict[str, Any]  # name, status, reason, seconds, rows, log
 LOG_CHARACTERS = 3000
 
@@ -47,29 +49,32 @@ def run_job(job: Job, cwd: Path, box_s: float) -> Part:
     # files, not pipes: what was printed is there whoever dies, and nobody waits for a reader
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.monotonic()
-        process = subprocess.Popen(
-            job.command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
-        overrun = False
+        process: subprocess.Popen[bytes] | None = None
+        overrun, returncode = False, 0
         try:
+            with held():  # a child that runs, and that nobody knows, would run for ever
+                process = subprocess.Popen(
+                    job.command,
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
             process.wait(timeout=box_s)
         except subprocess.TimeoutExpired:
             overrun = True
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                returncode = process.wait()
         seconds = time.monotonic() - started
         rows, end = _read_lines(out)
         log = _read(err)
         status, reason = ("timeout", f"killed after {box_s:.0f} s") if overrun else end
     if status == "":
-        status, reason = "failed", last_words(process.returncode, log)
+        status, reason = "failed", last_words(returncode, log)
     wrong = [row for row in rows if row.get("ok") is False]
     if status == "ok" and wrong:
         status, reason = "failed", f"{len(wrong)} of {len(rows)} rows are not ok"

@@ -10,6 +10,10 @@ from typing import Any
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, a terminal that is closed
 
 
+_holds: list[bool] = []  # not empty: a signal waits
+_held: list[int] = []
+
+
 class Stopped(BaseException):
     """A signal asked the run to end."""
 
@@ -26,7 +30,10 @@ def stoppable() -> Iterator[None]:
     def stop(number: int, _: Any) -> None:
         for other in before:
             signal.signal(other, signal.SIG_IGN)
-        raise Stopped(number)
+        if _holds:
+            _held.append(number)
+        else:
+            raise Stopped(number)
 
     for name in NAMES:
         number = getattr(signal, name)
@@ -38,3 +45,15 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Let a signal wait until the end: for what must not be left half-done."""
+    _holds.append(True)
+    try:
+        yield
+    finally:
+        _holds.pop()
+        if _held and not _holds:
+            raise Stopped(_held.pop())
