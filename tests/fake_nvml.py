@@ -11,6 +11,7 @@ class FakeNvml:
     def __init__(self, n_devices: int = 2, codes: dict[str, int] | None = None) -> None:
         self.n_devices, self.codes, self.now_s = n_devices, codes or {}, 0.0
         self.asked: list[str] = []
+        self.uuids, self.named = [b"GPU-1"], list[bytes]()
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("nvml"):
@@ -29,8 +30,10 @@ class FakeNvml:
                 arguments[1]._obj.value = 70_000
             elif name == "nvmlSystemGetDriverVersion":
                 arguments[0].value = b"550.54"
-            elif name == "nvmlDeviceGetHandleByUUID" and arguments[0] != b"GPU-1":
-                return 6
+            elif name == "nvmlDeviceGetHandleByUUID":
+                self.named.append(arguments[0])
+                if arguments[0] not in self.uuids:
+                    return 6
             return self.codes.get(name, 0)
 
         return answer

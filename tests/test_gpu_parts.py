@@ -229,16 +229,6 @@ def test_joules_of_an_epoch(clock: FakeNvml, monkeypatch: pytest.MonkeyPatch) ->
     assert "measured" in row["source"]
 
 
-def test_the_gpu_that_cuda_means_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    library = FakeNvml(n_devices=2)
-    monkeypatch.setattr(energy, "Nvml", lambda: Nvml(library))
-    monkeypatch.setattr(energy, "query_gpus", lambda fields: [{"uuid": "GPU-0"}, {"uuid": "GPU-1"}])
-    assert energy.counter("cuda:1")() == 0.0
-    monkeypatch.setattr(energy, "query_gpus", lambda fields: [])
-    with pytest.raises(NvmlError, match="not to be told from the others"):
-        energy.counter("cuda:1")
-
-
 def test_the_fake_trains(cupy: Any) -> None:
     trainer = make_trainer(make_recipe(), backend=get_backend("cupy"))
     trainer.run(*make_problem("softmax_cross_entropy", 64), orders(64, 1))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,14 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.gpu import agree, card, speed
-from bench.gpu.problems import PROBLEMS, generated_images
-from bench.gpu.runner import Job, Part, run_job, run_jobs, write_json
+from bench.gpu.result_file import write_json
+from bench.gpu.runner import Job, Part, run_job, run_jobs
 from bench.gpu.settings import Settings
-from bench.gpu.table import table
-from fastmlp.backends import Backend, get_backend
-from fastmlp.core import ACTIVATIONS, forward
-from fastmlp.training import draw_params
 
 ROOT = Path(__file__).parents[1]
 ROW = """import json; print(json.dumps({"row": {"a": 1}}), flush=True)\n"""
@@ -132,116 +127,6 @@ def test_the_file_stays_whole_when_it_cannot_be_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 
-# ----------------------------------------------------------------------------------- the checks
-
-
-def rows_of_agree(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> list[dict[str, Any]]:
-    monkeypatch.setattr(agree, "open_backend", lambda settings: backend)
-    return list(agree.run(Settings("agree", "numpy", gpu=False, quick=False, data_dir=None)))
-
-
-def test_numpy_agrees_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = rows_of_agree(monkeypatch, get_backend("numpy"))
-    assert len(rows) == 12
-    assert all(row["ok"] for row in rows)
-    assert max(e for row in rows for e in row["errors"].values()) > 1e-8, "float32 is compared"
-
-
-class TF32(np.ndarray):
-    """Multiplies matrices with 10 bits of mantissa, as a GPU does that was not told better."""
-
-    def __matmul__(self, other: Any) -> Any:
-        return (_rounded(self) @ _rounded(other)).view(TF32)
-
-
-def _rounded(array: Any) -> Any:
-    bits = np.ascontiguousarray(array).view(np.ndarray).view(np.uint32) + np.uint32(0x1000)
-    return (bits & np.uint32(0xFFFFE000)).view(np.float32)
-
-
-def test_products_in_tf32_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def to_device(host: Any, dtype: str) -> Any:
-        array = np.asarray(host, dtype=dtype)
-        return array.view(TF32) if dtype == "float32" else array
-
-    coarse = dataclasses.replace(get_backend("numpy"), to_device=to_device)
-    rows = [row for row in rows_of_agree(monkeypatch, coarse) if row["check"] == "gradients"]
-    assert {row["dtype"] for row in rows if row["ok"]} == {"float64"}
-    assert {row["dtype"] for row in rows if not row["ok"]} == {"float32"}
-    assert min(max(row["errors"].values()) for row in rows if not row["ok"]) > 1e-4
-
-
-def test_nan_never_agrees() -> None:
-    reference = (np.ones(3), (np.ones(2), np.ones(2)))
-    assert agree.error(reference, reference) == 0.0
-    assert np.isnan(agree.error((np.ones(3), (np.full(2, np.nan), np.ones(2))), reference))
-    row = agree._row(get_backend("numpy"), "float32", {}, {"weights": float("nan")})
-    assert (row["ok"], row["errors"]) == (False, {"weights": None})
-
-
-def test_no_relu_of_the_comparison_is_near_its_kink() -> None:
-    images, _ = generated_images(agree.BATCH_SIZE, agree.SEED)
-    params = draw_params(agree.LAYER_SIZES, agree.SEED)
-    x: Any = images / 255
-    zs: Any = forward(get_backend("numpy").xp, params, x, (ACTIVATIONS["relu"],) * 2).zs
-    assert min(np.abs(z).min() for z in zs) > 5e-5, "rounding alone could take it across"
-
-
-def test_speed_times_enough_epochs_and_marks_what_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = PROBLEMS[0]._replace(layer_sizes=(784, 4, 10), cpu_rows=256)
-    row = speed.measure(get_backend("numpy"), small, share_s=0.0)
-    assert (row["steps_per_epoch"], row["epochs"], row["ok"]) == (2, 5, True)
-    assert row["epoch_s"]["q1"] <= row["epoch_s"]["median"] <= row["epoch_s"]["q3"]
-    assert row["samples_per_s"] == pytest.approx(256 / row["epoch_s"]["median"])
-    monkeypatch.setattr(speed, "LEARNING_RATE", float("nan"))
-    assert not speed.measure(get_backend("numpy"), small, share_s=0.0)["ok"]
-
-
-def test_problems_leave_no_row_over() -> None:
-    for problem in PROBLEMS:
-        for device, rows in (("cpu", problem.cpu_rows), ("cuda:0", problem.gpu_rows)):
-            n_steps, batch_size = problem.shape(device)
-            assert n_steps * batch_size == rows
-
-
-# ------------------------------------------------------------------------------------- the card
-
-
-def fake_smi(folder: Path, script: str) -> None:
-    path = folder / "nvidia-smi"
-    path.write_text("#!/bin/sh\n" + script)
-    path.chmod(0o755)
-
-
-def test_the_card_asks_field_by_field_where_one_is_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_smi(
-        tmp_path,
-        'case "$1" in *new*) exit 2;; --query-gpu=name) echo "Toy"; echo "Toy 2";; '
-        '*) echo "[N/A]"; echo " 41";; esac\n',
-    )
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    found = card.query_gpus(("name", "new.field", "temperature.gpu"))
-    assert found == [
-        {"name": "Toy", "temperature.gpu": None},
-        {"name": "Toy 2", "temperature.gpu": "41"},
-    ]
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        ({}, False),
-        ({"cuda": {"devices": None}, "gpus": [{}]}, True),
-        ({"cuda": {"devices": 0}, "gpus": [{}]}, False),  # CUDA_VISIBLE_DEVICES hides it
-        ({"cuda": {"devices": 1}, "gpus": []}, True),
-    ],
-)
-def test_the_driver_decides_whether_there_is_a_gpu(answer: dict[str, Any], expected: bool) -> None:
-    assert card.has_gpu(answer) is expected
-
-
 @pytest.mark.parametrize(("gpu", "status"), [(True, "failed"), (False, "skipped")])
 def test_a_library_that_cannot_use_the_gpu_beside_it_has_failed(
     tmp_path: Path, gpu: bool, status: str
@@ -301,6 +186,7 @@ def test_the_command_writes_its_file_and_says_that_there_is_no_gpu(tmp_path: Pat
     assert parts["agree:numpy"]["status"] == "ok"
     assert parts["agree:cupy"]["status"] == "skipped"
     assert all(row["ok"] for part in parts.values() for row in part["rows"] if "ok" in row)
+    assert (report["complete"], report["planned"]) == (True, list(parts))
     statement = "no GPU found: CPU only, these numbers say nothing about a GPU"
     assert report["card"]["statement"] == statement
     lines = done.stdout.splitlines()
@@ -309,7 +195,8 @@ def test_the_command_writes_its_file_and_says_that_there_is_no_gpu(tmp_path: Pat
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc to look into")
-def test_a_command_that_is_ended_leaves_no_child(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_command_that_is_ended_leaves_no_child(tmp_path: Path, name: str) -> None:
     out = tmp_path / "out.json"
     mark = str(tmp_path)  # in the command line of every child
     command = (sys.executable, "-m", "bench.gpu", "--out", str(out), "--data-dir", mark)
@@ -317,10 +204,20 @@ def test_a_command_that_is_ended_leaves_no_child(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("card")
         assert _wait(lambda: _children(mark)), "no child to end"
-        process.terminate()
-        assert process.wait() == 143
+        number = getattr(signal, name)
+        process.send_signal(number)
+        assert process.wait() == 128 + number
+        last = process.stderr.read().splitlines()[-1]
     assert not _children(mark)
-    assert json.loads(out.read_text())["parts"][0]["name"] == "card"
+    report = json.loads(out.read_text())
+    assert report["parts"][0]["name"] == "card"
+    assert report["complete"] is False
+    assert report["planned"][:2] == ["card", "agree:numpy"]
+    planned = len(report["planned"])
+    assert last == f"{name}: {out} holds {len(report['parts'])} of {planned} parts, " + (
+        "marked incomplete"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"], "no lock is left"
 
 
 def _wait(condition: Callable[[], Any], longest_s: float = 20.0) -> bool:
@@ -353,24 +250,3 @@ def test_train_and_speed_run_on_this_cpu(monkeypatch: pytest.MonkeyPatch) -> Non
             assert result["rows"][0]["data"] == "generated"
         else:
             assert [row["problem"] for row in result["rows"]] == ["s", "gd"]
-
-
-def test_the_table_keeps_to_fifteen_lines() -> None:
-    parts = [
-        {
-            "name": f"speed:{backend}:{number}",
-            "status": "failed",
-            "reason": "broken",
-            "rows": [
-                {"backend": backend, "device": "cuda:0", "dtype": "float32", "errors": errors}
-            ],
-        }
-        for number in range(5)
-        for backend, errors in (("cupy", {"a": 1e-7, "b": None}), ("jax", {"a": 1e-7, "b": 2e-7}))
-    ]
-    lines = table({"card": {"statement": "GPU: Toy"}, "parts": parts}, Path("out.json"))
-    assert len(lines) <= 15
-    assert "nan" in lines[1]
-    assert "2e-07" in lines[2]
-    assert "... and 3 more in the file" in lines
-    assert lines[-1] == "GPU: Toy; parts: 10 failed; written to out.json"

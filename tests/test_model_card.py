@@ -85,6 +85,29 @@ def test_what_only_the_caller_knows(tmp_path: Path) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("dtype", "precision", "said"),
+    [
+        ("float64", None, "in full"),
+        ("float32", None, "in full"),
+        ("float32", "bfloat16", "bfloat16"),
+        ("float64", "bfloat16", "in full"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*was fitted with precision")
+def test_the_precision_of_the_training_is_told(
+    dtype: str, precision: str | None, said: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    model = MLPRegressor(
+        hidden_layer_sizes=(2,), max_iter=1, backend="torch", dtype=dtype, precision=precision
+    )
+    _, text = card_of(model.fit(X, X[:, 0]), tmp_path)
+    assert f"| products | {said} |" in text
+    _, text = card_of(load(tmp_path / "net.safetensors"), tmp_path)
+    assert f"| products | {said} |" in text
+
+
 def test_energy_that_is_absent_stays_absent(tmp_path: Path) -> None:
     model = MLPRegressor(hidden_layer_sizes=(), max_iter=2).fit(X, X[:, 0])
     nothing = dataclasses.replace(
@@ -112,6 +135,7 @@ def test_a_network_from_elsewhere_does_not_know_its_past(tmp_path: Path) -> None
         "| samples learnt from | not known |",
         "| time of all epochs | not known |",
         "| backend, device | scikit-learn, cpu |",
+        "| products | in full |",
     ):
         assert part in text
 

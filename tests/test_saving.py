@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastmlp import MLPClassifier, MLPRegressor, load
 from fastmlp.backends import BackendUnavailableError, backend_status, get_backend
 from fastmlp.core import Augmentation
 from fastmlp.data import load_digits
+from fastmlp.estimators.exchange.model_file import described, made
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 DIGITS = load_digits()
@@ -148,6 +150,38 @@ def test_a_file_asks_for_no_backend(name: str, tmp_path: Path) -> None:
     parts = [one.partial_fit(X, Y).coefs_[0] for one in (ours, theirs, model)]
     np.testing.assert_allclose(parts[1], parts[0], atol=1e-12)
     np.testing.assert_allclose(parts[2], parts[0], atol=1e-12)
+
+
+def test_a_precision_is_not_lost_without_a_word(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "m.safetensors"
+    model = trained(backend="torch", dtype="float32", precision="bfloat16")
+    assert model.precision_ == "bfloat16"
+    model.save(path)
+    with pytest.warns(UserWarning, match=r"was fitted with precision='bfloat16' and computes in"):
+        full = load(path, backend="torch")
+    assert (full.precision, full.precision_) == (None, "bfloat16")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load(path, precision="float32").predict_proba(X).dtype == np.float32
+        same = load(path, backend="torch", precision="bfloat16")
+        record = load(path, backend=get_backend("torch", precision="bfloat16"))
+    for again in (same, record):
+        assert_same(again.predict_proba(X), model.predict_proba(X))
+    assert not np.array_equal(full.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(BackendUnavailableError, match="precision='bfloat16' is not one of its own"):
+        load(path, backend="numpy", precision="bfloat16")
+    same.partial_fit(X, Y)
+    full.partial_fit(X, Y)
+    assert (same.precision_, full.precision_) == ("bfloat16", "float32")
+
+
+def test_a_file_that_does_not_name_a_precision_loads(tmp_path: Path) -> None:
+    description, tensors = described(trained())
+    del description["precision"]
+    assert made(description, dict(tensors)).precision_ is None
+    with pytest.raises(ValueError, match="'int8' is no precision of this fastmlp"):
+        made(description | {"precision": "int8"}, dict(tensors))
 
 
 def test_a_backend_that_is_asked_for_must_be_there(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bench.cold.contenders import CONTENDERS, Contender
 from bench.cold.rounds import Row, run_rounds
 from bench.cold.table import print_tables
 from bench.gpu.problems import generated_images
-from bench.gpu.runner import write_json
+from bench.gpu.result_file import write_json
 from bench.peers.options import add_data_dir, add_limits, count, known
 from bench.peers.process import ROOT
 from fastmlp.compare.machine import machine_card

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
-import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bench.gpu.card import ROOT, has_gpu
-from bench.gpu.runner import Job, Part, run_jobs, write_json
+from bench.gpu.result_file import SCHEMA_VERSION, ResultFile, why
+from bench.gpu.runner import Job, Part, run_jobs
 from bench.gpu.settings import DEVICES, Settings
+from bench.gpu.signals import Stopped, stoppable
 from bench.gpu.table import table
 
-SCHEMA_VERSION = 1
 # In the order in which they are worth having: right numbers before fast ones.
 BOXES_S = {
     "card": 20.0,
@@ -50,34 +50,71 @@ BUDGET_S, QUICK_BUDGET_S = 540.0, 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the protocol; return 0, or 1 if a part failed or was killed."""
-    options = _parser().parse_args(arguments)
+    """Run the protocol; return 0, or 1 if a part failed or was killed, or else see README.md."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        file = ResultFile(options.out, _say)
+    except OSError as error:
+        parser.error(f"argument --out: nothing can be written to {options.out}: {why(error)}")
+    report = _empty_report(options)
+    try:
+        with stoppable(), file:
+            _run(options, report, file)
+    except Stopped as stopped:
+        _say(_last_words(stopped, len(report["planned"]), file))
+        return stopped.exit_code
+    finally:
+        if file.lost:
+            _say(json.dumps(report), sys.stdout)
+    _say("\n".join(table(report, file.at)), sys.stdout)
+    states = {part["status"] for part in report["parts"]}
+    return int(bool(states & {"failed", "timeout"}) or "ok" not in states or file.at != file.path)
+
+
+def _empty_report(options: argparse.Namespace) -> dict[str, Any]:
     budget_s = options.budget_s or (QUICK_BUDGET_S if options.quick else BUDGET_S)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind: leave no child behind
-    deadline = time.monotonic() + budget_s
-    parts: list[Part] = []
-    report: dict[str, Any] = {
+    return {
         "schema_version": SCHEMA_VERSION,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": options.quick,
         "budget_s": budget_s,
+        "complete": False,  # until the last part has ended
+        "planned": ["card", *(job.name for job in _jobs(options, gpu=False))],
         "card": {},
-        "parts": parts,
+        "parts": [],
     }
 
+
+def _run(options: argparse.Namespace, report: dict[str, Any], file: ResultFile) -> None:
+    deadline = time.monotonic() + report["budget_s"]
+
     def finished(part: Part) -> None:
-        parts.append(part)
-        write_json(options.out, report)
-        print(f"{part['name']:16}{part['status']:8}{part['seconds']:7.1f} s", file=sys.stderr)
+        report["parts"].append(part)
+        report["card"] = report["card"] or _card(part)
+        report["complete"] = len(report["parts"]) == len(report["planned"])
+        file.write(report)
+        _say(f"{part['name']:20}{part['status']:8}{part['seconds']:7.1f} s")
 
     card = Settings("card", "", gpu=False, quick=options.quick, data_dir=None)
     run_jobs([_job("card", card)], ROOT, deadline, finished)
-    report["card"] = _card(parts[0])
-    write_json(options.out, report)
-    jobs = _jobs(options, gpu=report["card"]["gpu_found"])
+    jobs = _jobs(options, gpu=report["card"]["gpu_found"] is True)
     run_jobs(jobs, ROOT, deadline, finished)
-    print("\n".join(table(report, options.out)))
-    return int(any(part["status"] in ("failed", "timeout") for part in parts))
+
+
+def _last_words(stopped: Stopped, planned: int, file: ResultFile) -> str:
+    """Say where an interrupted run has left what it had."""
+    if file.lost:
+        return f"{stopped.name}: nothing could be written; what there is goes to standard output"
+    if file.at is None:
+        return f"{stopped.name}: no part had ended, {file.path} is as it was"
+    return f"{stopped.name}: {file.at} holds {file.parts} of {planned} parts, marked incomplete"
+
+
+def _say(text: str, stream: Any = None) -> None:
+    """Print, and go on where nobody listens any more."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=stream or sys.stderr, flush=True)
 
 
 def _jobs(options: argparse.Namespace, *, gpu: bool) -> list[Job]:
@@ -104,11 +141,18 @@ def _card(part: Part) -> dict[str, Any]:
         card |= row
     found = has_gpu(card)
     if found:
-        names = sorted({gpu.get("name") or "?" for gpu in card.get("gpus", [])})
+        gpus = card.get("gpus") or []
+        visible = card.get("cuda", {}).get("uuids")
+        used = [gpu for gpu in gpus if gpu.get("uuid") in visible] if visible else []
+        names = sorted({gpu.get("name") or "?" for gpu in used or gpus})
         statement = f"GPU: {', '.join(names) or 'unnamed'}"
+    elif found is False:
+        statement = "no GPU found: CPU only, these numbers say nothing about a GPU"
     else:
-        why = "no GPU found" if part["status"] == "ok" else f"card {part['status']}, no GPU known"
-        statement = f"{why}: CPU only, these numbers say nothing about a GPU"
+        reason = f"card {part['status']}, {part['reason'] or 'no answer'}"
+        statement = (
+            f"unknown whether there is a GPU ({reason}): these numbers say nothing about one"
+        )
     return {"statement": statement, "gpu_found": found, **card}
 
 
@@ -129,8 +173,8 @@ def _parser() -> _Parser:
 
 def _out_file(text: str) -> Path:
     path = Path(text).resolve()
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that can be written to")
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that is there")
     return path
 
 
@@ -161,8 +205,4 @@ def _seconds(text: str) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("interrupted; the file holds the parts that had ended", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(main())

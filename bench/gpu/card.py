@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import fastmlp
+from bench.gpu import cuda
 from bench.gpu.settings import Row, Settings
 
 ROOT = Path(__file__).parents[2]
+ANSWER_S = 4.0
+_silent: set[str] = set()  # commands that gave no answer in time, and are not asked again
 GPU_FIELDS = (
     *("name", "uuid", "pci.bus_id", "driver_version", "compute_cap", "memory.total", "memory.used"),
     *("clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem", "power.draw", "power.limit"),
     *("temperature.gpu", "pstate", "persistence_mode", "ecc.mode.current", "mig.mode.current"),
 )
-STATE_FIELDS = ("clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
+STATE_FIELDS = ("uuid", "clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
 PACKAGES = ("numpy", "cupy", "jax", "jaxlib", "torch", "scikit-learn", "array-api-compat")
 # Only named where they are installed.
 CUDA_PACKAGES = (
@@ -42,57 +46,50 @@ def run(settings: Settings) -> Iterator[Row]:
     yield {"versions": _versions()}
     yield {"env": {name: os.environ.get(name) for name in VARIABLES}}
     yield {"git": _git()}
-    yield {"cuda": _cuda_driver()}
-    yield {"gpus": query_gpus(GPU_FIELDS)}
+    yield {"cuda": cuda.card()}
+    gpus = query_gpus(GPU_FIELDS)
+    yield {"gpus": None if "nvidia-smi" in _silent else gpus}
 
 
-def has_gpu(card: Row) -> bool:
-    """Tell whether a CUDA program finds a device; the tool's list where the driver says nothing."""
+def has_gpu(card: Row) -> bool | None:
+    """Tell whether a CUDA program finds a device; None where nobody could be asked.
+
+    The tool's list counts where the driver says nothing.
+    """
     devices = card.get("cuda", {}).get("devices")
-    return bool(card.get("gpus")) if devices is None else devices > 0
+    if devices is not None:
+        return bool(devices > 0)
+    return None if card.get("gpus") is None else bool(card["gpus"])
 
 
 def query_gpus(fields: Sequence[str]) -> list[Row]:
-    """Ask nvidia-smi, field by field where an older one does not know them all."""
-    answers = _nvidia_smi(fields)
+    """Ask nvidia-smi, field by field where an older one does not know them all.
+
+    All questions together may take `ANSWER_S`. One that has taken longer is not asked again.
+    """
+    deadline = time.monotonic() + ANSWER_S
+    answers = _nvidia_smi(fields, deadline)
     if answers is not None:
         return [dict(zip(fields, answer, strict=True)) for answer in answers]
     gpus: list[Row] = []
     for field in fields:
-        answers = _nvidia_smi((field,)) or []
+        answers = _nvidia_smi((field,), deadline) or []
         gpus += [{} for _ in range(len(answers) - len(gpus))]
         for gpu, answer in zip(gpus, answers, strict=False):
             gpu[field] = answer[0]
     return gpus
 
 
-def _nvidia_smi(fields: Sequence[str]) -> list[list[str | None]] | None:
+def _nvidia_smi(fields: Sequence[str], deadline: float) -> list[list[str | None]] | None:
     """Return the values of each GPU, or None where the question is refused."""
-    output = _output("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
+    question = ("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
+    output = _output(*question, most_s=deadline - time.monotonic())
     if output is None:
         return None
-    rows = [[value.strip() for value in line.split(",")] for line in output.splitlines() if line]
-    if any(len(row) != len(fields) for row in rows):
+    rows = [[value.strip() for value in line.split(",")] for line in output.split("\n") if line]
+    if any(len(row) != len(fields) or not "".join(row).isprintable() for row in rows):
         return None
     return [[None if value.startswith("[") else value for value in row] for row in rows]
-
-
-def _cuda_driver() -> Row:
-    """Ask the driver's own library, as CUDA programs do: it heeds CUDA_VISIBLE_DEVICES."""
-    answer: Row = {"driver_cuda": None, "devices": None, "error": None}
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return answer | {"error": "there is no libcuda.so.1"}
-    number = ctypes.c_int()
-    if cuda.cuDriverGetVersion(ctypes.byref(number)) == 0:
-        answer["driver_cuda"] = f"{number.value // 1000}.{number.value % 1000 // 10}"
-    status = cuda.cuInit(0)
-    if status == 0:
-        status = cuda.cuDeviceGetCount(ctypes.byref(number))
-    if status != 0:
-        return answer | {"devices": 0, "error": f"the driver answers with status {status}"}
-    return answer | {"devices": number.value}
 
 
 def _machine() -> Row:
@@ -132,12 +129,28 @@ def _git() -> Row:
     }
 
 
-def _output(*command: str) -> str | None:
-    """Return what a command prints, or None: it is missing, fails or takes too long."""
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+def _output(*command: str, most_s: float = ANSWER_S) -> str | None:
+    """Return what a command prints, or None: it is missing, fails, is no text or takes too long."""
+    if command[0] in _silent or most_s <= 0:
         return None
-    return done.stdout if done.returncode == 0 else None
+    try:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        return None
+    try:
+        said, _ = process.communicate(timeout=most_s)
+        return said.decode() if process.returncode == 0 else None
+    except subprocess.TimeoutExpired:
+        _silent.add(command[0])
+        return None
+    except UnicodeDecodeError:
+        return None
+    finally:
+        process.kill()
+        if process.stdout:
+            process.stdout.close()
+        # within a driver that hangs it may not even die: then it is not waited for
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench.gpu.card import query_gpus
+from bench.gpu import cuda
 from bench.gpu.problems import PROBLEMS, Problem, generated_images, mlp_recipe
 from bench.gpu.rungs import rung_of
 from bench.gpu.settings import Row, Settings, open_backend, where
@@ -31,7 +31,7 @@ def run(settings: Settings) -> Iterator[Row]:
     backend = open_backend(settings)
     if backend.device == "cpu":
         raise BackendUnavailableError(backend.name, "the counter is that of a GPU", "")
-    read = counter(backend.device)
+    read = counter(f"cuda:{cuda.number_of(backend)}")
     window_s = WINDOW_S / 4 if settings.quick else WINDOW_S
     for problem in PROBLEMS:
         if problem.name in NAMES:
@@ -39,16 +39,22 @@ def run(settings: Settings) -> Iterator[Row]:
 
 
 def counter(device: str) -> Callable[[], float]:
-    """Return what reads the joules of the GPU that CUDA calls ``device``."""
+    """Return what reads the joules of the GPU that CUDA calls ``device``, as in "cuda:1".
+
+    Raises
+    ------
+    NvmlError
+        There is no such counter, or no telling whose it is.
+    """
     nvml = Nvml()
-    number = int(device.partition(":")[2] or 0)
-    gpus = query_gpus(("uuid",))
-    if nvml.count() == 1:
-        handle = nvml.device_at(0)
-    elif number < len(gpus) and gpus[number].get("uuid"):
-        handle = nvml.device(str(gpus[number]["uuid"]))
-    else:
-        raise NvmlError(f"{device} is not to be told from the others: no UUID")
+    try:
+        uuid = cuda.uuid(int(device.partition(":")[2] or 0))
+    except cuda.CudaError as error:
+        raise NvmlError(f"{device} is not to be told from other GPUs: {error}") from error
+    try:
+        handle = nvml.device(uuid)
+    except NvmlError as error:
+        raise NvmlError(f"{device} is {uuid}, a GPU or a part of one (MIG): {error}") from error
     return lambda: nvml.energy_j(handle)
 
 

@@ -1,4 +1,4 @@
-"""Child processes in time boxes, and a result file that is whole after each of them."""
+"""Child processes in time boxes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+
+from bench.gpu.signals import held
 
 Part = dict[str, Any]  # name, status, reason, seconds, rows, log
 LOG_CHARACTERS = 3000
@@ -47,50 +49,36 @@ def run_job(job: Job, cwd: Path, box_s: float) -> Part:
     # files, not pipes: what was printed is there whoever dies, and nobody waits for a reader
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.monotonic()
-        process = subprocess.Popen(
-            job.command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
-        overrun = False
+        process: subprocess.Popen[bytes] | None = None
+        overrun, returncode = False, 0
         try:
+            with held():  # a child that runs, and that nobody knows, would run for ever
+                process = subprocess.Popen(
+                    job.command,
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
             process.wait(timeout=box_s)
         except subprocess.TimeoutExpired:
             overrun = True
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                returncode = process.wait()
         seconds = time.monotonic() - started
         rows, end = _read_lines(out)
         log = _read(err)
         status, reason = ("timeout", f"killed after {box_s:.0f} s") if overrun else end
     if status == "":
-        status, reason = "failed", last_words(process.returncode, log)
+        status, reason = "failed", last_words(returncode, log)
     wrong = [row for row in rows if row.get("ok") is False]
     if status == "ok" and wrong:
         status, reason = "failed", f"{len(wrong)} of {len(rows)} rows are not ok"
     return _part(job, status, reason, seconds, rows, "" if status == "ok" else log)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace the file at once: a reader finds the old one or the new one, whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # made for its owner alone
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
 
 
 def _part(

@@ -16,7 +16,7 @@ SHOWN = ("s", "m", "l", "xl")
 PEER = "torch:graph"
 
 
-def table(report: dict[str, Any], out: Path) -> list[str]:
+def table(report: dict[str, Any], out: Path | None) -> list[str]:
     """Return one line per backend, the parts that did not run, and a verdict."""
     names = [problem.name for problem in PROBLEMS if problem.name in SHOWN]
     lines = [
@@ -38,7 +38,8 @@ def table(report: dict[str, Any], out: Path) -> list[str]:
 def _rows(parts: Sequence[dict[str, Any]], backend: str) -> Iterator[dict[str, Any]]:
     for part in parts:
         for row in part["rows"]:
-            if row.get("backend") == backend and row.get("precision", "float32") == "float32":
+            is_full = row.get("precision", "float32") == "float32"
+            if row.get("backend") == backend and is_full and "device" in row:
                 yield row
 
 
@@ -71,7 +72,7 @@ def _cell(value: float | None, form: str) -> str:
 
 def _complaints(parts: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
-        f"{part['name']}: {part['status']}, {part['reason']}"[:110]
+        one_line(f"{part['name']}: {part['status']}, {part['reason']}", 110)
         for part in parts
         if part["status"] != "ok"
     ]
@@ -79,11 +80,24 @@ def _complaints(parts: Sequence[dict[str, Any]]) -> list[str]:
     return lines if more <= 0 else [*lines[:MOST_COMPLAINTS], f"... and {more} more in the file"]
 
 
-def _verdict(report: dict[str, Any], out: Path) -> str:
+def one_line(text: str, most: int) -> str:
+    r"""Return a text without its line breaks, cut where it is too long.
+
+    Examples
+    --------
+    >>> one_line("out of memory:\n  8 GiB", 80), one_line("out of memory", 8)
+    ('out of memory: 8 GiB', 'out o...')
+    """
+    words = " ".join(text.split())
+    return words if len(words) <= most else words[: most - 3] + "..."
+
+
+def _verdict(report: dict[str, Any], out: Path | None) -> str:
     states = [part["status"] for part in report["parts"]]
     counts = ", ".join(
         f"{states.count(state)} {state}"
         for state in ("ok", "skipped", "timeout", "failed")
         if state in states
     )
-    return f"{report['card']['statement']}; parts: {counts}; written to {out}"
+    where = f"written to {out}" if out else "written nowhere"
+    return one_line(f"{report['card']['statement']}; parts: {counts}; {where}", 400)

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.gpu.runner import write_json
+from bench.gpu.result_file import write_json
 from bench.peers.configs import CONFIGS, QUICK_ROWS, Config
 from bench.peers.options import add_data_dir, add_limits, count, keep_to, known, threads
 from bench.peers.problem import Form

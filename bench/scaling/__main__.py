@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.gpu.runner import write_json
+from bench.gpu.result_file import write_json
 from bench.peers.options import add_limits, count, keep_to, known, threads
 from bench.peers.problem import Form
 from bench.scaling.findings import FLOOR, PARTS, backend_of

@@ -60,6 +60,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D1
         Epochs done.
     backend_, device_ : str
         What the network was trained on.
+    precision_ : str or None
+        How it multiplied: "float64", "float32" (in full), "tf32", "bfloat16"; None: not known.
 
     Examples
     --------

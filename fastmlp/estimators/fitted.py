@@ -105,11 +105,17 @@ class Fitted(Settings):
         if course.best is not None:
             trainer.set_params(course.best)
         made_of = str(self.activation), self._loss_name()
-        self._take(trainer.params(), course, made_of, (trainer.name, trainer.device))
+        params = trainer.params()
+        trained_on = trainer.name, trainer.device, _precision(trainer, params[0].W.dtype.name)
+        self._take(params, course, made_of, trained_on)
         self._trainer = trainer
 
     def _take(
-        self, params: Params, course: Course, made_of: tuple[str, str], trained_on: tuple[str, str]
+        self,
+        params: Params,
+        course: Course,
+        made_of: tuple[str, str],
+        trained_on: tuple[str, str, str | None],
     ) -> None:
         """Become the network of params, with all that is told of how it came to be."""
         history = course.history
@@ -122,7 +128,7 @@ class Fitted(Settings):
         self.validation_scores_: Any = course.scores if course.stops_early else None
         self.best_validation_score_ = course.patience.best if course.stops_early else None
         self.n_iter_, self.t_ = course.n_iter, course.t
-        self.backend_, self.device_ = trained_on
+        self.backend_, self.device_, self.precision_ = trained_on
         self.n_layers_ = len(params) + 1
         self.n_outputs_ = self.intercepts_[-1].shape[0]
         self._made_of, self._course = made_of, course
@@ -143,6 +149,13 @@ class Fitted(Settings):
         for name in ("_trainer", "_home", "_epoch_view"):
             state.pop(name, None)
         return state
+
+
+def _precision(trainer: TrainerLike, dtype: str) -> str:
+    """Tell how a trainer multiplies: only of float32 there are several ways, and not elsewhere."""
+    if dtype == "float32" and isinstance(trainer, Trainer):
+        return trainer.backend.precision
+    return dtype
 
 
 def _kind(optimizer: Optimizer) -> tuple[str, tuple[Any, ...]]:

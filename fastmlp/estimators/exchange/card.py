@@ -17,6 +17,7 @@ import fastmlp
 from fastmlp.energy import EnergyResult, GridZone, co2e_mg
 
 NOT_MEASURED = "not measured"
+PRODUCTS = {None: "not known", "float64": "in full", "float32": "in full"}
 GIVEN = ("text", "data", "score", "energy", "grid")
 
 
@@ -166,6 +167,7 @@ def _training(model: Any) -> dict[str, Any]:
         else "not known",
         "backend, device": ", ".join(filter(None, (model.backend_, model.device_))),
         "dtype": model.coefs_[0].dtype.name,
+        "products": PRODUCTS.get(model.precision_, model.precision_),
     }
 
 

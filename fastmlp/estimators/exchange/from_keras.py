@@ -72,7 +72,7 @@ def from_keras(kind: Any, network: Any, classes: Any = None) -> Any:
         tuple(Layer(layer.W, layer.b) for layer in layers),  # type: ignore[arg-type]
         (activation, loss),
         Course(model._rate()),
-        ("keras", ""),
+        ("keras", "", None),
         classes=labels,
         is_single=last.b.size == 1,
     )

@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 import fastmlp
+from fastmlp.backends import PRECISIONS
 from fastmlp.core import ACTIVATIONS, Params
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.container import compose, read, write
@@ -24,6 +25,7 @@ from fastmlp.estimators.history import History
 from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.patience import Patience
+from fastmlp.training.notices import warn
 
 CLASSES = ("MLPClassifier", "MLPRegressor")
 WHERE = ("backend", "device", "precision")  # the file is for any of them
@@ -52,7 +54,12 @@ def save(model: Any, path: str | os.PathLike[str], card: bool | Mapping[str, Any
         write(page_path, page.encode())
 
 
-def load(path: str | os.PathLike[str], backend: Any = None, device: str | None = None) -> Any:
+def load(
+    path: str | os.PathLike[str],
+    backend: Any = None,
+    device: str | None = None,
+    precision: str | None = None,
+) -> Any:
     """Load an estimator that was saved, fitted as it was, on any backend.
 
     Nothing in the file is run; all of its bytes are checked before anything is made of them.
@@ -60,8 +67,9 @@ def load(path: str | os.PathLike[str], backend: Any = None, device: str | None =
     Parameters
     ----------
     path : str or path
-    backend, device
-        As of the estimators: where it is to compute from now on. The file asks for none.
+    backend, device, precision
+        As of the estimators: where and how it is to compute from now on. The file asks for none;
+        a model that was fitted with products in TF32 or bfloat16 warns if precision is left out.
 
     Returns
     -------
@@ -97,7 +105,15 @@ def load(path: str | os.PathLike[str], backend: Any = None, device: str | None =
         raise
     except Exception as error:  # the seal is right: whoever made it, a model it is not
         raise ModelFileError(f"{path} does not hold what a model is made of: {error!r}.") from error
-    model.set_params(backend=backend, device=device)
+    model.set_params(backend=backend, device=device, precision=precision)
+    asked = precision or getattr(backend, "precision", None)
+    if asked is None and model.precision_ in PRECISIONS[1:]:
+        warn(
+            f"{path} was fitted with precision={model.precision_!r} and computes in full from now "
+            "on, so it may answer a little differently. load(..., "
+            f"precision={model.precision_!r}) goes on as before, where the backend offers it; "
+            "precision='float32' is for those who want it so."
+        )
     if backend is not None or device is not None:
         model._backend(None)
     return model
@@ -127,6 +143,7 @@ def described(model: Any) -> tuple[dict[str, Any], Tensors]:
         "layers": [params[0].W.shape[0], *(layer.b.size for layer in params)],
         "made_of": list(model._made_of),
         "trained_on": [model.backend_, model.device_],
+        "precision": model.precision_,
         "classes": _classes(model.classes_) if is_classifier(model) else None,
         "is_single": None if is_classifier(model) else model._single,
         "feature_names": None if names is None else names.tolist(),
@@ -203,7 +220,7 @@ def made(description: dict[str, Any], tensors: Tensors) -> Any:
         params,
         (activation, loss),
         course,
-        tuple(description["trained_on"]),
+        _trained_on(description),
         _moments(description["optimizer"], tensors, sizes),
         unpack(description["classes"]),
         description["is_single"],
@@ -212,6 +229,15 @@ def made(description: dict[str, Any], tensors: Tensors) -> Any:
     if tensors:
         raise ValueError(f"it holds the tensors {sorted(tensors)}, which are no part of it")
     return restored(model, parts)
+
+
+def _trained_on(description: dict[str, Any]) -> tuple[str, str, str | None]:
+    """Return backend, device and precision, which the first files do not name."""
+    backend, device = description["trained_on"]
+    precision = description.get("precision")
+    if precision not in (None, "float64", *PRECISIONS):
+        raise ValueError(f"{precision!r} is no precision of this fastmlp")
+    return backend, device, precision
 
 
 def _fill(owner: Any, names: tuple[str, ...], entry: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ class Parts(NamedTuple):
     params: Params
     made_of: tuple[str, str]  # activation and loss
     course: Course
-    trained_on: tuple[str, str]  # backend and device
+    trained_on: tuple[str, str, str | None]  # backend, device and precision, None if not known
     moments: Any = None  # state of the optimizer, steps, (its name, its settings)
     classes: Any = None  # of a classifier
     is_single: bool = True  # of a regressor: y had one axis

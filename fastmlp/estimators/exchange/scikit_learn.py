@@ -164,7 +164,7 @@ def from_sklearn(kind: Any, fitted: Any) -> Any:
         _layers(copies),
         (fitted.activation, loss),
         _course(model, fitted),
-        ("scikit-learn", "cpu"),
+        ("scikit-learn", "cpu", copies[0].dtype.name),
         _moments(model, fitted),
         feature_names=getattr(fitted, "feature_names_in_", None),
         is_single=fitted.n_outputs_ == 1,
