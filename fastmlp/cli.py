@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import fastmlp
 from fastmlp.backends import BackendUnavailableError
+from fastmlp.page.folder import writable
 
 if TYPE_CHECKING:
     from fastmlp.compare import Results
@@ -148,7 +148,7 @@ def run_parity(options: argparse.Namespace) -> int:
     from fastmlp.certificate import parity
 
     if options.json:
-        _writable(options.json.parent, "--json", options.json.name)
+        writable(options.json.parent, "--json", options.json.name)
     names = ("backends", "steps", "hidden", "activation", "optimizer", "seed")
     certificate = parity(**{name: getattr(options, name) for name in names})
     certificate.print(Console())
@@ -180,7 +180,7 @@ def run_compare(options: argparse.Namespace) -> int:
     names = Config.__dataclass_fields__
     chosen = {k: v for k, v in vars(options).items() if k in names and v is not None}
     config = Config(**chosen)
-    folder = _writable(options.output_dir, "--output-dir", *FILES)
+    folder = writable(options.output_dir, "--output-dir", *FILES)
     with _progress(options.quiet) as show:
         results = compare(config, show)
     if not options.quiet:
@@ -230,26 +230,6 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[contender], completed=done)
 
         yield show
-
-
-def _writable(folder: Path, option: str, *names: str) -> Path:
-    """Make the folder now: nobody wants to learn after the training that it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"{option} {folder} cannot be made ({error.strerror}): name a folder of yours."
-        ) from None
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise ValueError(
-            f"{option} {folder} takes no files ({error.strerror}): name a folder of yours."
-        ) from None
-    for name in names:
-        if (folder / name).is_dir():
-            raise ValueError(f"{option} {folder} holds a folder {name}: move it away.")
-    return folder
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "compare": WORK | {"data", "energy", "estimators", "page", "reference"},
     "certificate": WORK | {"data", "reference"},
     "bench": {"compare", "energy", "page"},
-    "cli": WORK | {"data", "energy", "estimators", "reference", "compare", "certificate", "bench"},
+    "cli": WORK
+    | {"data", "energy", "estimators", "reference", "compare", "certificate", "bench", "page"},
     "__main__": {"cli"},
     "__init__": {"estimators", "certificate"},
 }

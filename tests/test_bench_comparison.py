@@ -11,7 +11,7 @@ from invented_suites import benchmark, content, energy, write
 
 from fastmlp.bench import Comparison, compare, read
 from fastmlp.bench.comparison import smaller_is_better
-from fastmlp.bench.statistics import Interval, combined, median, ratio
+from fastmlp.bench.statistics import Interval, Sample, combined, median, ratio
 
 
 def pair(tmp_path: Path, seed: int, slower: float = 1.0, **settings: Any) -> Comparison:
@@ -67,7 +67,7 @@ def test_blocks_may_differ_in_their_rounds() -> None:
 
 
 def test_a_sum_of_medians_has_the_interval_of_its_parts() -> None:
-    found = combined(lambda a, b: a + 10 * b, [1.0, 2.0, 3.0], [1.0])
+    found = combined(lambda a, b: a + 10 * b, Sample([1.0, 2.0, 3.0]), Sample([1.0]))
     assert found == Interval(12.0, 11.0, 13.0)
 
 
@@ -119,6 +119,41 @@ def test_energy_is_compared_per_unit_of_work(tmp_path: Path) -> None:
     assert energy_.ratio.value == pytest.approx(1.3, rel=0.06)
 
 
+def test_few_rounds_prove_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old = content(benchmark(rng, rounds=1, blocks=1))
+    new = content(benchmark(rng, rounds=1, blocks=1, time_s=5.0))
+    (change,) = compared(tmp_path, old, new).changes
+    assert (change.verdict, change.doubt) == ("unclear", "fewer than 3 rounds")
+
+
+def test_joules_of_flagged_rounds_prove_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old, new = benchmark(rng, joules=10.0), benchmark(rng, joules=20.0)
+    for one in new["extra_info"]["energy"]:
+        one["flags"] = ["contention"]
+    _, change = compared(tmp_path, content(old), content(new)).changes
+    assert change.verdict == "unclear"
+    assert "0 rounds that count, fewer than 3 (contention in 12)" in change.doubt
+
+
+def test_more_joules_under_one_model_alone_prove_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old, new = benchmark(rng, joules=10.0), benchmark(rng, joules=20.0)
+    for one in new["extra_info"]["energy"]:
+        one["model_j"]["linear"] /= 4
+    _, change = compared(tmp_path, content(old), content(new)).changes
+    assert (change.verdict, change.doubt) == ("unclear", "power models disagree: linear")
+
+
+def test_a_contender_that_could_not_run_any_more_is_lost(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old = content(benchmark(rng), benchmark(rng, contender="jax"))
+    absent = [{"contender": "jax", "reason": "broken"}]
+    assert compared(tmp_path, old, content(benchmark(rng), absent=absent)).lost == ("jax",)
+    assert compared(tmp_path, old, content(benchmark(rng))).lost == ()
+
+
 def test_lost_figures_and_lost_energy_are_named(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     kept = benchmark(rng, joules=1.0)
@@ -146,6 +181,7 @@ def test_other_versions_are_compared_and_named(tmp_path: Path) -> None:
         ({"machine": {"cpu": "Other"}}, r"old file has cpu='Invented CPU', the new one 'Other'"),
         ({"machine": {"gpu": ["A100"]}}, r"figures of another machine cannot be compared"),
         ({"protocol": {"profile": "smoke"}}, r"profile='publish', the new one 'smoke'"),
+        ({"protocol": {"batch_size": 32}}, r"batch_size=128, the new one 32"),
         ({"protocol": {"threads": 1}}, r"figures of another protocol cannot be compared"),
     ],
 )
@@ -160,7 +196,7 @@ def test_joules_of_other_sources_are_not_compared(tmp_path: Path) -> None:
     old, new = (benchmark(rng, joules=1.0) for _ in range(2))
     source, method = {"cpu": "measured"}, {"cpu": "RAPL package-0"}
     for one in new["extra_info"]["energy"]:
-        one |= {"source": source, "method": method}
+        one |= {"source": one["source"] | source, "method": one["method"] | method}
     with pytest.raises(ValueError, match=r"estimated \(4 W/thread x CPU time\).*measured \(RAPL"):
         compared(tmp_path, content(old), content(new))
 
@@ -185,6 +221,22 @@ def test_limits_are_parts(tmp_path: Path, limit: float) -> None:
         (lambda one: one.clear(), "does not come from the suites of fastmlp"),
         (lambda one: one["fastmlp"].update(schema_version=2), "schema_version 2, expected 1"),
         (lambda one: one["fastmlp"].pop("machine"), "is damaged .KeyError: 'machine'"),
+        (lambda one: one["fastmlp"].update(machine=None), "machine=None"),
+        (lambda one: one["fastmlp"]["protocol"].update(target="high"), "target='high'"),
+        (lambda one: one["fastmlp"].update(contenders=[1]), "contender=1"),
+        (lambda one: one["fastmlp"].update(contenders=[]), "numpy is not among the contenders"),
+        (
+            lambda one: one["benchmarks"].append(one["benchmarks"][0]),
+            "stands twice",
+        ),
+        (lambda one: one["benchmarks"].clear(), "holds no figure"),
+        (lambda one: one["benchmarks"].append(None), "is damaged .TypeError"),
+        (
+            lambda one: one["benchmarks"][0]["extra_info"].update(
+                values={"ways": [{"accuracy": [1.5], "epochs": 1}], "n_test": 10}
+            ),
+            r"accuracy=\[1.5\]",
+        ),
         (lambda one: one["benchmarks"][0]["stats"]["data"].pop(), r"has \[11, 12\] values"),
         (lambda one: one["benchmarks"][0]["stats"].update(data=[]), "time of a round is not above"),
         (lambda one: one["benchmarks"][0]["extra_info"].update(work=[0]), "work of a round is not"),

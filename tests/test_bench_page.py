@@ -21,7 +21,7 @@ from fastmlp.bench.report import markdown, render, write_report
 from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.training import break_even_epochs, cost, way
 from fastmlp.bench.verdict import verdict
-from fastmlp.bench.zones import known_zone
+from fastmlp.bench.zones import find_zone
 from fastmlp.energy import FLAGS
 from fastmlp.page.text import significant
 
@@ -178,10 +178,26 @@ def test_equal_times_are_too_close_to_call(tmp_path: Path) -> None:
 def test_joules_that_repeat_the_seconds_are_called_so(tmp_path: Path) -> None:
     raw = whole({"numpy": 2.0, "jax": 1.0}, {"numpy": 8.0, "jax": 4.0})
     said = sentences(summary(document(tmp_path, raw)))
-    assert "add nothing to the seconds" in said["What energy adds"]
+    assert said["What energy adds"].startswith("No two contenders are shown to stand otherwise")
     turned = whole({"numpy": 2.0, "jax": 1.0}, {"numpy": 4.0, "jax": 8.0})
     said = sentences(summary(document(tmp_path, turned)))
-    assert "is not that by time" in said["What energy adds"]
+    assert said["What energy adds"] == "jax is faster than numpy and uses more energy."
+
+
+def test_equal_contenders_have_no_order_to_tell(tmp_path: Path) -> None:
+    names = ("numpy", "jax", "keras")
+    for seed in range(10):
+        raw = whole(dict.fromkeys(names, 1.0), dict.fromkeys(names, 4.0), seed=seed)
+        said = sentences(summary(document(tmp_path, raw)))
+        assert "uses more energy" not in said["What energy adds"]
+        assert "First epoch" not in said
+
+
+def test_a_single_round_ranks_nobody(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    one = [benchmark(rng, "train-epoch", name, rounds=1, blocks=1) for name in ("numpy", "jax")]
+    said = sentences(summary(document(tmp_path, content(*one))))
+    assert said["Time per epoch"] == "Not ranked: numpy and jax have fewer than 3 rounds."
 
 
 def test_who_is_missing_is_said(tmp_path: Path) -> None:
@@ -200,7 +216,7 @@ def test_the_page_holds_the_table_and_its_meanings(tmp_path: Path) -> None:
     found = document(tmp_path)
     html = render(found)
     page = HtmlPage(html)
-    shown = columns(summary(found), known_zone("FRA"))
+    shown = columns(summary(found), find_zone(None))
     rows = list(zip(*(column.cells for column in shown), strict=True))
     start = len(shown)
     assert page.cells[start : start + len(rows) * start] == [cell for row in rows for cell in row]
@@ -271,7 +287,7 @@ def test_one_suite_alone_makes_a_page(tmp_path: Path) -> None:
     for group in ("step", "train-energy", "train-to-97"):
         one = benchmark(rng, group, joules=4.0 if group == "train-energy" else None)
         if group == "train-to-97":
-            one["extra_info"]["values"] = {"ways": []}
+            one["extra_info"]["values"] = {"ways": [], "n_test": 10}
         assert "numpy" in HtmlPage(render(document(tmp_path, content(one)))).text()
 
 

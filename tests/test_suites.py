@@ -107,6 +107,9 @@ def test_a_slower_run_ends_with_one(folder: Path) -> None:
         (("run", "--backends", "nympy"), "--backends: 'nympy' is unknown, expected some of numpy"),
         (("run", "--suites", "sped"), "'sped' is no suite, expected some of speed,accuracy"),
         (("run", "--threads", "99"), "--threads 99: expected 1 to"),
+        (("run", "--threads", "0"), "'0' is no whole number from 1 on"),
+        (("run", "--backends", ","), "',' names nothing, expected NAME,NAME,..."),
+        (("run", "--output-dir", "/proc/bench"), "--output-dir /proc/bench cannot be made"),
         (("run", "--save", "My Machine", "--profile", "publish"), "--save 'My Machine': expected"),
         (("run", "--save", "mine"), "profile smoke is not for the history, add --profile publish"),
         (("report", "nowhere.json"), "nowhere.json"),
@@ -121,6 +124,12 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str) -> None
     assert ended.returncode == 2
     assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_folder_without_images_is_named_before_anything_runs(tmp_path: Path) -> None:
+    ended = command("run", "--backends", "numpy", FASTMLP_DATA=str(tmp_path))
+    assert ended.returncode == 2
+    assert str(tmp_path) in ended.stderr
 
 
 def test_an_installed_wheel_says_where_the_suites_are(tmp_path: Path) -> None:

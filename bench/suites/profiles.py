@@ -22,7 +22,7 @@ class Profile(NamedTuple):
 
 PROFILES = {
     # not for publication: too short to tell small differences, or to read joules well
-    "smoke": Profile("smoke", 1, 7, 1, 0.1, 1, 0.5, 12_800, 5, 1),
+    "smoke": Profile("smoke", 3, 3, 1, 0.1, 1, 0.5, 12_800, 5, 1),
     # at least 10 rounds; joules from windows of at least 5 s: a tick of 10 ms is 0.2 % of it
     "publish": Profile("publish", 4, 3, 1, 0.5, 3, 5.0, 59_904, 10, 5),
 }

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.gpu.runner import last_words
 from bench.peers.process import threads_environment
 from bench.suites.contenders import find
 from bench.suites.document import join
@@ -144,8 +145,12 @@ def history_of(machine: str, profile: Profile, root: Path = ROOT) -> Path:
 def write(content: dict[str, Any], path: Path) -> None:
     """Write a file whole or not at all."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def save(content: dict[str, Any], history: Path) -> Path:
@@ -170,7 +175,7 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
         ended = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | threads_environment(plan.threads),
+            env=_environment(plan.threads),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -179,11 +184,35 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
         )
     except subprocess.TimeoutExpired:
         return None, f"killed after {LONGEST_S} s"
-    part = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    if ended.returncode in (0, NO_BENCHMARKS):
+    part = _read(path)
+    if ended.returncode == 0 and part:
         return part, ""
-    lines = [
-        line for line in ended.stdout.splitlines() if line.startswith(("E   ", "FAILED", "ERROR"))
-    ]
-    said = lines or (ended.stderr or ended.stdout).strip().splitlines()[-1:] or ["it said nothing"]
-    return part, " ".join(said[0].split())[:300]
+    if ended.returncode == NO_BENCHMARKS:
+        return None, ""
+    return part, _last_words(ended)
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Return that of a child, which runs in the root of the repository."""
+    own = dict(os.environ)
+    if own.get("FASTMLP_DATA"):
+        own["FASTMLP_DATA"] = str(Path(own["FASTMLP_DATA"]).resolve())
+    return own | threads_environment(threads)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return what a child wrote; None if that is nothing, or not whole."""
+    try:
+        part: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return part
+
+
+def _last_words(ended: subprocess.CompletedProcess[str]) -> str:
+    """Say how a child ended: pytest's own line on the first error, or what it said last."""
+    said = [line for line in ended.stdout.splitlines() if line.startswith(("E   ", "FAILED"))]
+    errors = [line for line in said if not line.endswith("%]")]  # a line of pytest's progress
+    if errors and ended.returncode > 0:
+        return " ".join(errors[0].removeprefix("E ").split())[:300]
+    return last_words(ended.returncode, ended.stderr or ended.stdout)

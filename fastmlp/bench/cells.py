@@ -47,8 +47,7 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
         _interval(
             "vs",
             "keras",
-            "epochs in the time of one of the reference, both over the probe: 2.0x is twice as "
-            "fast",
+            "epochs in the time of one of the reference: 2.0x is twice as fast",
             [one.speed for one in lines],
             ratio,
         ),

@@ -13,16 +13,19 @@ from fastmlp.page.blocks import Chart, said
 from fastmlp.page.svg import inline_svg
 from fastmlp.page.text import duration, number, significant
 
-SPAN = "Thin line: the 95 % interval."
-PHASES = (("compiling", 1.0), ("epochs", 0.6), ("10,000 predictions", 0.25))
-COMPILING = "Compiling: what the first epoch of a process takes beyond a steady one."
+SPAN = "the 95 % interval"
+PHASES = (("starting", 1.0), ("epochs", 0.6), ("10,000 predictions", 0.25))
+STARTING = (
+    "Starting: what the first epoch of a process takes beyond a steady one; that is compiling, "
+    "where a library does."
+)
 HOLLOW = "Hollow: not to be ranked, for the reason below the table."
 LONGEST = 40  # epochs that the curves of whole trainings show
 
 
 def drawn_lines(found: Summary) -> list[tuple[Line, Style]]:
-    """Return all lines with their styles."""
-    names = [one.name for one in found.lines]
+    """Return all lines with their styles; joules that are not to be ranked carry a star."""
+    names = [one.name + ("" if _solid(one) else " *") for one in found.lines]
     return list(zip(found.lines, styles(names, range(len(names))), strict=True))
 
 
@@ -49,7 +52,7 @@ def epoch_charts(found: Summary) -> list[Chart]:
 
 def _solid(one: Line) -> float:
     """Opacity of joules: none where a gate keeps them out of rankings."""
-    return float(one.joules is not None and one.joules.is_ranked)
+    return float(one.joules is None or one.joules.is_ranked)
 
 
 def way_charts(found: Summary) -> list[Chart]:
@@ -71,8 +74,8 @@ def _phases(found: Summary) -> list[Chart]:
         parts.append(tuple(phases))
     if not drawn:
         return []
-    title = f"Compute energy to {found.target}"
-    return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)._replace(note=COMPILING)]
+    title = f"Compute energy to {found.target}, and to predict"
+    return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)._replace(note=STARTING)]
 
 
 def _accuracy_for_energy(found: Summary) -> list[Chart]:
@@ -88,15 +91,19 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
     title = "Accuracy for compute energy"
     figure, axes = new_axes(2.9)
     for style, x, y in curves:
-        axes.plot(
-            x,
-            y,
-            color=style.colour,
-            linewidth=1.6,
-            marker=style.marker,
-            markersize=4.5,
-            linestyle=style.line,
-        )
+        axes.plot(x, y, color=style.colour, linewidth=1.6, linestyle=style.line, alpha=0.45)
+        best = [_is_best(point, curves) for point in zip(x, y, strict=True)]
+        for size, alpha, among in ((3.0, 0.45, False), (6.0, 1.0, True)):
+            places = [place for place, is_best in enumerate(best) if is_best is among]
+            axes.plot(
+                [x[place] for place in places],
+                [y[place] for place in places],
+                color=style.colour,
+                linestyle="none",
+                marker=style.marker,
+                markersize=size,
+                alpha=alpha,
+            )
     joules = [value for _, x, _ in curves for value in x]
     if is_wide(joules):
         log_axis(axes.xaxis, axes.set_xscale, joules)
@@ -114,9 +121,24 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
         [style.name, significant(x[0]), f"{y[0]:.2f}", significant(x[-1]), f"{y[-1]:.2f}"]
         for style, x, y in curves
     ]
-    note = "A point per epoch, seed 0. Further up and further left is better."
+    note = (
+        "A point per epoch, seed 0. The large points are the Pareto front: nobody was as accurate "
+        "for less."
+    )
     svg = inline_svg(figure, "pareto", title, said(head, rows))
     return [Chart(title, svg, note, head, rows)]
+
+
+def _is_best(
+    point: tuple[float, float], curves: Sequence[tuple[Style, list[float], list[float]]]
+) -> bool:
+    """Tell whether no other point is as accurate for less, or more so for as much."""
+    joules, accuracy = point
+    return not any(
+        (j <= joules and a >= accuracy) and (j, a) != point
+        for _, x, y in curves
+        for j, a in zip(x, y, strict=True)
+    )
 
 
 def _whole_trainings(found: Summary) -> list[Chart]:
@@ -166,7 +188,8 @@ def _joule_bars(
     """Bars of joules in parts, (joules, opacity) each."""
     totals = [sum(joules for joules, _ in part) for part in parts]
     extra = 0.3 if key else 0.0
-    figure, axes = bars.bar_axes([style.name for style in drawn], totals, log=False, extra_in=extra)
+    wide = not key and is_wide(totals)  # parts of a bar mean nothing on a logarithmic axis
+    figure, axes = bars.bar_axes([style.name for style in drawn], totals, log=wide, extra_in=extra)
     for place, (style, part, total) in enumerate(zip(drawn, parts, totals, strict=True)):
         left = 0.0
         for joules, opacity in part:

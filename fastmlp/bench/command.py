@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from importlib import import_module
@@ -14,12 +15,14 @@ from typing import Any
 import fastmlp
 from fastmlp.bench.comparison import LIMIT, Change, Comparison, compare, smaller_is_better
 from fastmlp.bench.document import read
-from fastmlp.bench.zones import known_zone
+from fastmlp.bench.zones import find_zone
+from fastmlp.page.folder import writable
 
 SUITES = ("speed", "accuracy", "emissions")
 PROFILES = ("smoke", "publish")
 FILE, PAGE = "bench.json", "report.html"
 REGRESSION, FAILED, INTERRUPTED = 1, 1, 130
+WIDE = 160
 COLORS = {"worse": "red", "better": "green", "unclear": "yellow"}
 
 
@@ -49,7 +52,7 @@ def _add_run(commands: Any) -> None:
     add("--profile", choices=PROFILES, default=PROFILES[0], help="default: %(default)s")
     add("--suites", type=_suites, default=SUITES, metavar="NAME,...", help="default: all three")
     add("--backends", type=_names, metavar="NAME,...", help="default: all that can run here")
-    add("--threads", type=int, metavar="N", help="of each contender; default: all cores")
+    add("--threads", type=_count, metavar="N", help="of each contender; default: all cores")
     add("--seed", type=int, default=0, metavar="N", help="of the turns; default: %(default)s")
     _add_grid(run)
     add(
@@ -80,9 +83,9 @@ def _add_report(commands: Any) -> None:
 def _add_grid(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--grid",
-        default="FRA",
         metavar="ZONE",
-        help="electricity grid of the table, ISO 3166 alpha-3 or WORLD; default: %(default)s",
+        help="electricity grid of the table, ISO 3166 alpha-3 or WORLD; default: FRA, and WORLD "
+        "without CodeCarbon, which has the table",
     )
 
 
@@ -123,14 +126,15 @@ def run_suites(options: argparse.Namespace) -> int:
             raise ValueError(f"--backends: {name!r} is unknown, expected some of {','.join(names)}")
     profiles = import_module("bench.suites.profiles").PROFILES
     cores = import_module("fastmlp.compare.config").cores()
+    images_of = import_module("bench.gpu.problems").images_of
     threads = options.threads or cores
     if not 1 <= threads <= cores:
         raise ValueError(f"--threads {threads}: expected 1 to {cores}, the cores of this machine")
     profile = profiles[options.profile]
+    images_of(os.environ.get("FASTMLP_DATA"))  # a folder without the files is no use to a child
     history = suites.history_of(options.save, profile) if options.save else None
-    known_zone(options.grid)  # nobody wants to learn after the rounds that it is unknown
-    options.output_dir.mkdir(parents=True, exist_ok=True)
-    path = options.output_dir / FILE
+    find_zone(options.grid)  # nobody wants to learn after the rounds that it is unknown
+    path = writable(options.output_dir, "--output-dir", FILE, PAGE) / FILE
     plan = suites.Plan(profile, options.suites, options.backends or names, threads, options.seed)
 
     def show(turn: Any, number: int, total: int) -> None:
@@ -156,7 +160,7 @@ def run_report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(path: Path, zone: str) -> None:
+def _report(path: Path, zone: str | None) -> None:
     from fastmlp.bench.report import markdown, write_report
 
     document, page = read(path), path.with_name(PAGE)
@@ -176,7 +180,7 @@ def run_compare(options: argparse.Namespace) -> int:
         _print(comparison)
     else:
         print(json.dumps(smaller_is_better(new), indent=1))
-    return REGRESSION if comparison.regressions else 0
+    return REGRESSION if comparison.regressions or comparison.lost else 0
 
 
 def _print(comparison: Comparison) -> None:
@@ -184,12 +188,16 @@ def _print(comparison: Comparison) -> None:
     from rich.table import Table
 
     console = Console()
+    if not console.is_terminal:  # nothing is cut off in a file
+        console = Console(width=WIDE)
     table = Table("figure", "backend", "quantity", "new / old", "95 % interval", "verdict")
     for change in comparison.changes:
         table.add_row(*_row(change), style=COLORS.get(change.verdict))
     console.print(table)
     if comparison.versions:
         console.print(f"Versions changed: {', '.join(comparison.versions)}.")
+    for name in comparison.lost:
+        console.print(f"{name} is lost: it could not run.")
     if comparison.missing:
         console.print(f"No longer measured: {', '.join(comparison.missing)}.")
     n = len(comparison.regressions)
@@ -204,7 +212,7 @@ def _row(change: Change) -> tuple[str, ...]:
         change.quantity,
         f"{value:.3f}",
         f"{low:.3f} to {high:.3f}",
-        change.verdict,
+        f"{change.verdict}: {change.doubt}" if change.doubt else change.verdict,
     )
 
 
@@ -236,14 +244,24 @@ def _suites(text: str) -> tuple[str, ...]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing, expected NAME,NAME,...")
+    return names
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
 
 
 def _part(text: str) -> float:
     try:
-        value = float(text.removesuffix("%"))
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
+    # "10" without its sign would be a thousand percent
+    if not 0 <= value < (float("inf") if text.endswith("%") else 1):
         raise argparse.ArgumentTypeError(f"{text!r} is no part, expected '10%' or '0.1'")
-    return value / 100 if text.endswith("%") else value
+    return value

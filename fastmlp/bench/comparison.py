@@ -13,11 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
-from fastmlp.bench.statistics import Interval, ratio
+from fastmlp.bench.ranking import FEWEST_ROUNDS, Joules, joules
+from fastmlp.bench.statistics import Interval, Sample, median, ratio
 
 LIMIT = 0.10
 ALIKE = ("cpu", "cores", "memory_bytes", "gpu")  # of machines that may be compared
-PROTOCOL = ("profile", "threads", "data")  # what else must be the same
+PROTOCOL = (  # what else must be the same
+    *("profile", "threads", "data", "layer_sizes", "batch_size", "learning_rate", "dtype"),
+    "target",
+)
 COMPONENTS = ("cpu", "gpu", "ram")
 
 
@@ -29,13 +33,17 @@ class Change(NamedTuple):
     quantity: str  # "speed" (time over the probe's) or "energy" (joules)
     ratio: Interval  # above 1: more time, or more energy, than before
     limit: float  # a ratio of 1 + limit is a regression
+    doubt: str = ""  # why nothing is concluded from it
 
     @property
     def verdict(self) -> str:
         """Return "worse", "better" or "no difference shown", all as to the limit, or "unclear".
 
-        A change is unclear where the interval holds the limit: more rounds would tell.
+        A change is unclear where the interval holds the limit, and where there is a doubt: more
+        rounds, or quieter ones, would tell.
         """
+        if self.doubt:
+            return "unclear"
         if self.ratio.low > 1 + self.limit:
             return "worse"
         if self.ratio.high < 1 / (1 + self.limit):
@@ -50,6 +58,7 @@ class Comparison(NamedTuple):
 
     changes: tuple[Change, ...]
     missing: tuple[str, ...]  # figures that only the old document has, and quantities it lost
+    lost: tuple[str, ...]  # contenders that the new run asked for and has not
     versions: tuple[str, ...]  # "jax 0.10.1 -> 0.10.2"
 
     @property
@@ -92,23 +101,16 @@ def compare(
         )
     changes, missing = [], [before.label for before, after in pairs if not after]
     for before, after in both:
-        changes.append(_change(before, after, "speed", fail_speed, before.probed, after.probed))
-        joules = joules_per_unit(before), joules_per_unit(after)
-        if all(joules):
+        changes.append(_speed(before, after, fail_speed))
+        energies = joules(before), joules(after)
+        if all(one.value for one in energies):
             _check_sources(before, after)
-            changes.append(_change(before, after, "energy", fail_energy, *joules))
-        elif joules[0]:
+            changes.append(_energy(before, after, *energies, fail_energy))
+        elif energies[0].value:
             missing.append(f"{before.label}: energy")
-    return Comparison(tuple(changes), tuple(missing), tuple(_versions(old, new)))
-
-
-def joules_per_unit(figure: Figure) -> tuple[float, ...]:
-    """Compute energy (CPU and GPU) per unit of work of each round; () unless all rounds have it."""
-    found = [energy.get("compute_j") for energy in figure.energy]
-    known = [float(joules) for joules in found if joules is not None]
-    if len(known) < len(figure.work):
-        return ()
-    return tuple(joules / work for joules, work in zip(known, figure.work, strict=True))
+    gone = [one["contender"] for one in new.absent]
+    lost = [name for name in gone if any(one.contender == name for one in old.figures)]
+    return Comparison(tuple(changes), tuple(missing), tuple(lost), tuple(_versions(old, new)))
 
 
 def smaller_is_better(document: Document) -> list[dict[str, Any]]:
@@ -118,33 +120,44 @@ def smaller_is_better(document: Document) -> list[dict[str, Any]]:
     """
     entries = []
     for figure in document.figures:
-        quantities = [("time", f"probes per {figure.unit}", figure.probed)]
-        if joules := joules_per_unit(figure):
-            quantities.append(("energy", f"J per {figure.unit}", joules))
-        for quantity, unit, values in quantities:
-            interval = ratio(values, [1.0], figure.block)
+        time = Sample(figure.probed, figure.block)
+        quantities = [("time", f"probes per {figure.unit}", time)]
+        if (found := joules(figure)).value:
+            quantities.append(("energy", f"J per {figure.unit}", found.samples))
+        for quantity, unit, sample in quantities:
+            interval = median(*sample)
             entries.append(
                 {
                     "name": f"{figure.label}: {quantity}",
                     "unit": unit,
                     "value": interval.value,
                     "range": f"{interval.low:.4g} to {interval.high:.4g}",
-                    "extra": f"{len(values)} rounds, {document.protocol['profile']}",
+                    "extra": f"{len(sample.values)} rounds, {document.protocol['profile']}",
                 }
             )
     return entries
 
 
-def _change(
-    before: Figure,
-    after: Figure,
-    quantity: str,
-    limit: float,
-    old: Sequence[float],
-    new: Sequence[float],
-) -> Change:
-    interval = ratio(new, old, after.block, before.block)
-    return Change(before.name, before.contender, quantity, interval, limit)
+def _speed(before: Figure, after: Figure, limit: float) -> Change:
+    interval = ratio(after.probed, before.probed, after.block, before.block)
+    few = min(len(before.probed), len(after.probed)) < FEWEST_ROUNDS
+    doubt = f"fewer than {FEWEST_ROUNDS} rounds" if few else ""
+    return Change(before.name, before.contender, "speed", interval, limit, doubt)
+
+
+def _energy(before: Figure, after: Figure, old: Joules, new: Joules, limit: float) -> Change:
+    a, b = new.samples, old.samples
+    interval = ratio(a.values, b.values, a.blocks, b.blocks)
+    doubts = [why for one in (old, new) if (why := one.why_unranked)]
+    shared = set(old.models) & set(new.models)
+    against = [
+        name
+        for name in sorted(shared)
+        if (new.models[name] > old.models[name]) != (interval.value > 1)
+    ]
+    if against:
+        doubts.append(f"power models disagree: {', '.join(against)}")
+    return Change(before.name, before.contender, "energy", interval, limit, "; ".join(doubts))
 
 
 def _check_alike(
@@ -159,6 +172,11 @@ def _check_alike(
 
 
 def _check_sources(before: Figure, after: Figure) -> None:
+    if before.unit != after.unit:
+        raise ValueError(
+            f"{before.label}: its unit was {before.unit!r} in the old file and is {after.unit!r} "
+            "in the new one: measure both with the same fastmlp"
+        )
     old, new = (_source(figure) for figure in (before, after))
     if old != new:
         raise ValueError(
@@ -183,7 +201,8 @@ def _source(figure: Figure) -> str:
 
 def _versions(old: Document, new: Document) -> Iterator[str]:
     before, after = (dict(one.machine.get("versions", {})) for one in (old, new))
-    before["python"], after["python"] = (one.machine.get("python") for one in (old, new))
+    for name in ("os", "python"):
+        before[name], after[name] = (one.machine.get(name) for one in (old, new))
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
             yield f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastmlp.energy import EnergyResult
+
 SCHEMA_VERSION = 1
 KEY = "fastmlp"  # of what is ours, beside pytest-benchmark's own keys
 REMEDY = "measure again with: fastmlp bench run"
@@ -83,45 +85,96 @@ def read(path: str | Path) -> Document:
     version = ours.get("schema_version")
     if version != SCHEMA_VERSION:
         raise ValueError(
-            f"{path} has schema_version {version}, expected {SCHEMA_VERSION}: read it with the "
+            f"{path} has schema_version {version!r}, expected {SCHEMA_VERSION}: read it with the "
             f"fastmlp that wrote it ({ours.get('fastmlp_version', 'unknown')}), or {REMEDY}"
         )
     try:
-        return Document(
-            machine=ours["machine"],
-            protocol=ours["protocol"],
+        document = Document(
+            machine=_mapping("machine", ours["machine"]),
+            protocol=_protocol(ours["protocol"]),
             figures=tuple(_figure(one) for one in content["benchmarks"]),
-            contenders=tuple(ours["contenders"]),
-            absent=tuple(ours["absent"]),
-            failed=tuple(ours.get("failed", ())),
-            written=content["datetime"],
-            fastmlp_version=ours["fastmlp_version"],
+            contenders=tuple(_texts(one, "name", "description") for one in ours["contenders"]),
+            absent=tuple(_texts(one, "contender", "reason") for one in ours["absent"]),
+            failed=tuple(str(one) for one in ours.get("failed", ())),
+            written=str(content["datetime"]),
+            fastmlp_version=str(ours["fastmlp_version"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged ({type(error).__name__}: {error}): {REMEDY}"
-        ) from error
+        _check_names(document)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}): {REMEDY}") from None
+    if not document.figures:
+        raise ValueError(f"{path} holds no figure: {REMEDY}")
+    return document
 
 
 def _figure(benchmark: Mapping[str, Any]) -> Figure:
     extra, data = benchmark["extra_info"], benchmark["stats"]["data"]
     figure = Figure(
-        name=benchmark["group"],
-        suite=extra["suite"],
-        contender=extra["contender"],
-        unit=extra["unit"],
+        name=str(benchmark["group"]),
+        suite=str(extra["suite"]),
+        contender=str(extra["contender"]),
+        unit=str(extra["unit"]),
         work=_positive("work", extra["work"]),
         unit_s=_positive("time", data),
         probe_s=_positive("probe", extra["probe_s"]),
         block=tuple(int(block) for block in extra.get("block", [0] * len(data))),
-        energy=tuple(extra.get("energy", ())),
-        values=extra.get("values", {}),
+        energy=tuple(EnergyResult.from_dict(one).to_dict() for one in extra.get("energy", ())),
+        values=_values(_mapping("values", extra.get("values", {}))),
     )
     per_round = figure.work, figure.unit_s, figure.probe_s, figure.block
     lengths = {len(values) for values in (*per_round, figure.energy or figure.work)}
     if len(lengths) != 1:
         raise ValueError(f"{figure.label} has {sorted(lengths)} values for its rounds")
     return figure
+
+
+def _protocol(protocol: Any) -> Mapping[str, Any]:
+    """Check what the page reads of a protocol."""
+    found = _mapping("protocol", protocol)
+    kinds = {
+        **dict.fromkeys(("profile", "data", "dtype"), str),
+        **dict.fromkeys(("threads", "batch_size"), int),
+        **dict.fromkeys(("target", "learning_rate"), float),
+        "layer_sizes": list,
+    }
+    for name, kind in kinds.items():
+        if not isinstance(found[name], kind):
+            raise ValueError(f"protocol: {name}={found[name]!r}")
+    return found
+
+
+def _values(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check what the suite of accuracy found, if it is there."""
+    for way in values.get("ways", ()):
+        accuracies, epochs = way["accuracy"], way["epochs"]
+        if not accuracies or not all(0.0 <= float(value) <= 1.0 for value in accuracies):
+            raise ValueError(f"accuracy={accuracies!r}")
+        if epochs is not None and not 1 <= int(epochs) <= len(accuracies):
+            raise ValueError(f"epochs={epochs!r} of {len(accuracies)}")
+    if values.get("ways") and not int(values["n_test"]) > 0:
+        raise ValueError(f"n_test={values['n_test']!r}")
+    return values
+
+
+def _check_names(document: Document) -> None:
+    labels = [figure.label for figure in document.figures]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands twice")
+    known = {one["name"] for one in document.contenders}
+    unknown = sorted({figure.contender for figure in document.figures} - known)
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is not among the contenders")
+
+
+def _mapping(what: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what}={value!r:.60}")
+    return value
+
+
+def _texts(value: Any, *names: str) -> Mapping[str, str]:
+    return {name: str(_mapping("contender", value)[name]) for name in names}
 
 
 def _positive(what: str, values: Sequence[Any]) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Figure
-from fastmlp.bench.statistics import Interval, median
+from fastmlp.bench.statistics import Interval, Sample, median
 
 # Flags of a round that keep it out of any ranking; the others are for the reader to weigh.
 DISQUALIFYING = frozenset(
@@ -21,6 +21,7 @@ DISQUALIFYING = frozenset(
     }
 )
 FEWEST_ROUNDS = 3
+EVERY_MODEL = "every power model keeps the order"
 LESS, MORE, NO_DIFFERENCE, NOT_RANKED = "less", "more", "no difference shown", "not ranked"
 
 
@@ -28,7 +29,7 @@ class Joules(NamedTuple):
     """Compute energy per unit of work: of the rounds that count, or of all if those are too few."""
 
     value: Interval | None
-    samples: tuple[float, ...]  # that the value is the median of
+    samples: Sample  # that the value is the median of
     models: Mapping[str, float]  # medians under each power model; empty where it was measured
     rounds: int  # that count
     left_out: Mapping[str, int]  # flag -> rounds that it kept out
@@ -38,6 +39,15 @@ class Joules(NamedTuple):
     def is_ranked(self) -> bool:
         """Whether there are rounds enough that count."""
         return self.rounds >= FEWEST_ROUNDS
+
+    @property
+    def why_unranked(self) -> str:
+        """Why there are too few rounds that count; "" if there are enough."""
+        if self.is_ranked:
+            return ""
+        flags = ", ".join(f"{flag} in {count}" for flag, count in sorted(self.left_out.items()))
+        why = f" ({flags})" if flags else ""
+        return f"{self.rounds} rounds that count, fewer than {FEWEST_ROUNDS}{why}"
 
 
 class Order(NamedTuple):
@@ -72,8 +82,9 @@ def joules(figure: Figure) -> Joules:
         if not barred:
             counting.append(number)
     chosen = counting if len(counting) >= FEWEST_ROUNDS else known
-    samples = tuple(figure.energy[i]["compute_j"] / figure.work[i] for i in chosen)
-    value = median(samples, [figure.block[i] for i in chosen]) if samples else None
+    values = [figure.energy[i]["compute_j"] / figure.work[i] for i in chosen]
+    samples = Sample(values, [figure.block[i] for i in chosen])
+    value = median(*samples) if values else None
     models = _models(
         [figure.energy[i]["model_j"] for i in chosen], [figure.work[i] for i in chosen]
     )
@@ -108,7 +119,7 @@ def order(a: Figure, b: Figure) -> Order:
     mine, its = joules(a), joules(b)
     for one, found in ((a, mine), (b, its)):
         if not found.is_ranked:
-            return Order(NOT_RANKED, f"{one.contender} has {_too_few(found)}")
+            return Order(NOT_RANKED, f"{one.contender} has {found.why_unranked}")
     assert mine.value
     assert its.value
     ways = [_ways(one.energy) for one in (a, b)]
@@ -124,7 +135,7 @@ def order(a: Figure, b: Figure) -> Order:
     ]
     if against:
         return Order(NO_DIFFERENCE, f"power models disagree: {', '.join(against)} turns it round")
-    held = ", and every power model keeps the order" if mine.models else ""
+    held = f", and {EVERY_MODEL}" if mine.models and its.models else ""
     return Order(verdict, f"the 95 % intervals of their medians lie apart{held}")
 
 
@@ -141,10 +152,3 @@ def source_of(rounds: Sequence[Mapping[str, Any]]) -> str:
 def _ways(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
     """How CPU joules were obtained; a GPU has a label of its own for each device."""
     return sorted({f"{one['source']['cpu']}: {one['method']['cpu']}" for one in rounds})
-
-
-def _too_few(found: Joules) -> str:
-    why = ", ".join(f"{flag} in {count}" for flag, count in sorted(found.left_out.items()))
-    return f"{found.rounds} rounds that count, fewer than {FEWEST_ROUNDS}" + (
-        f" ({why})" if why else ""
-    )

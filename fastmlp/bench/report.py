@@ -11,7 +11,7 @@ from fastmlp.bench.document import Document
 from fastmlp.bench.statistics import median
 from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.verdict import verdict
-from fastmlp.bench.zones import GRIDS, known_zone
+from fastmlp.bench.zones import find_zone, known_zones
 from fastmlp.energy import FLAGS, EnergyResult, GridZone, co2e_mg
 from fastmlp.page import render as page_render
 from fastmlp.page.axes import legend
@@ -32,13 +32,14 @@ from fastmlp.page.blocks import (
 )
 from fastmlp.page.cards import titled
 from fastmlp.page.svg import drawing
-from fastmlp.page.text import ABSENT, duration, significant
+from fastmlp.page.text import ABSENT, significant, time_unit
 
 SMOKE = "Not for publication: a quick look, with few and short rounds."
+GENERATED = "The images are generated, not MNIST: accuracies say nothing of MNIST."
 LEFT_OUT = (
     "Left out of all joules: disks, network, losses of the power supply, cooling, and the "
-    "production of the machine. Memory has a column in the file and no part in the table: "
-    "where it is guessed, it restates wall time."
+    "production of the machine. Memory is in the file and not in these tables: where it is "
+    "guessed, it restates wall time. fastmlp compare shows totals, with memory."
 )
 HOW = (
     "Each contender and suite ran in processes of its own, in random turns. Rounds are whole "
@@ -48,7 +49,7 @@ HOW = (
 )
 
 
-def write_report(document: Document, path: Path, zone: str = "FRA") -> None:
+def write_report(document: Document, path: Path, zone: str | None = None) -> None:
     """Write the page whole or not at all.
 
     Raises
@@ -61,9 +62,9 @@ def write_report(document: Document, path: Path, zone: str = "FRA") -> None:
     page_render.write(render(document, zone), path)
 
 
-def render(document: Document, zone: str = "FRA") -> str:
+def render(document: Document, zone: str | None = None) -> str:
     """Return the page as HTML."""
-    found, grid = summary(document), known_zone(zone)
+    found, grid = summary(document), find_zone(zone)
     with drawing():
         styles = [style for _, style in drawn_lines(found)]
         way = way_charts(found)
@@ -92,20 +93,21 @@ def render(document: Document, zone: str = "FRA") -> str:
             f"{protocol['dtype']}, {protocol['threads']} threads, profile {protocol['profile']}",
             sections=sections,
             footer=f"fastmlp {document.fastmlp_version}, {document.written}",
-            notice=SMOKE if protocol["profile"] == "smoke" else "",
+            notice=" ".join(_notices(document)),
         )
     )
 
 
-def markdown(document: Document, zone: str = "FRA") -> str:
+def markdown(document: Document, zone: str | None = None) -> str:
     """Return the table in Markdown, with what must be known to read it."""
-    found, grid = summary(document), known_zone(zone)
+    found, grid = summary(document), find_zone(zone)
     shown = columns(found, grid)
     head = [f"{one.name} {one.unit}".strip() for one in shown]
     lines = [head, [":---" if not one.numeric else "---:" for one in shown]]
     lines += [[one.cells[row] for one in shown] for row in range(len(found.lines))]
     notice = [SMOKE, ""] if document.protocol["profile"] == "smoke" else []
     absent = [f"{one['contender']} is left out: {one['reason']}." for one in document.absent]
+    absent += [f"Failed: {words}." for words in document.failed]
     table = [f"| {' | '.join(cells)} |" for cells in lines]
     return "\n".join([*notice, *table, "", _conditions(found, grid), *absent]) + "\n"
 
@@ -113,26 +115,25 @@ def markdown(document: Document, zone: str = "FRA") -> str:
 def _table(found: Summary, zone: GridZone) -> list[Block]:
     if not found.lines:
         return []
-    hover = "Intervals stand where a pointer rests on a number, and in the file."
+    hover = "Intervals stand where a pointer rests on a number, and in the tables below charts."
     note = f"{_conditions(found, zone)} {hover} {LEFT_OUT}"
     return [Columns(columns(found, zone)), Words(note, quiet=True)]
 
 
 def _conditions(found: Summary, zone: GridZone) -> str:
-    grid = f"Grid {zone.zone} at {significant(zone.g_per_kwh)} g CO2e/kWh ({zone.year})."
-    return f"{grid}{_starred(found)}"
+    parts = [GENERATED] if found.document.protocol["data"] == "generated" else []
+    parts.append(f"Grid {zone.zone} at {significant(zone.g_per_kwh)} g CO2e/kWh ({zone.year}).")
+    return " ".join([*parts, *_starred(found)])
 
 
-def _starred(found: Summary) -> str:
+def _starred(found: Summary) -> list[str]:
     """Say why joules carry a star."""
-    flags = {
-        flag
-        for one in found.lines
-        if one.joules and not one.joules.is_ranked
-        for flag in one.joules.left_out
-    }
-    why = "; ".join(FLAGS.get(flag, flag) for flag in sorted(flags))
-    return f" * Not to be ranked: {why}." if flags else ""
+    starred = [one.joules for one in found.lines if one.joules and not one.joules.is_ranked]
+    if not starred:
+        return []
+    flags = sorted({flag for one in starred for flag in one.left_out})
+    why = "; ".join(FLAGS.get(flag, flag) for flag in flags) or "there are fewer than 3 rounds"
+    return [f"* Not to be ranked: {why}."]
 
 
 def _missing(document: Document) -> list[Block]:
@@ -146,8 +147,7 @@ def _charts(drawn: list[Chart]) -> list[Block]:
 
 
 def _grids(found: Summary) -> list[Block]:
-    zones = [known_zone(name) for name in GRIDS]
-    zones = list({zone.zone: zone for zone in zones}.values())
+    zones = known_zones()
     rows = []
     for one in found.lines:
         value = one.cost.target_j or one.cost.epoch_j
@@ -174,12 +174,20 @@ def _speeds(document: Document) -> list[Block]:
         unit = next(figure.unit for figure in figures if figure.name == group)
         cells = [_time(document, group, name) for name in names]
         rows.append([f"{group} (one {unit})", *cells])
-    return [Numbers("Median times of one unit", ["figure", *names], rows)] if rows else []
+    if not rows:
+        return []
+    caption = "Median times of one unit, with 95 % intervals"
+    return [Words(f"{caption}."), Numbers(caption, ["figure", *names], rows)]
 
 
 def _time(document: Document, group: str, name: str) -> str:
     figure = document.figure(group, name)
-    return duration(median(figure.unit_s, figure.block).value) if figure else ABSENT
+    if figure is None:
+        return ABSENT
+    found = median(figure.unit_s, figure.block)
+    unit, per_s = time_unit([found.value])
+    low, high = (significant(time_s * per_s) for time_s in found[1:])
+    return f"{significant(found.value * per_s)} {unit} ({low} to {high})"
 
 
 def _cards(document: Document) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -212,6 +220,13 @@ def _explained(found: Summary) -> Iterator[str]:
                 seen.add(made_of)
                 words = EnergyResult.from_dict(energy).explain()
                 yield f"A round of {one.name}: {words}"
+
+
+def _notices(document: Document) -> Iterator[str]:
+    if document.protocol["profile"] == "smoke":
+        yield SMOKE
+    if document.protocol["data"] == "generated":
+        yield GENERATED
 
 
 def _layers(document: Document) -> str:

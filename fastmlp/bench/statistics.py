@@ -80,16 +80,23 @@ def ratio(
     return Interval(value, *_percentiles(drawn))
 
 
-def combined(f: Callable[..., Any], *samples: Sequence[float]) -> Interval:
+class Sample(NamedTuple):
+    """Values of rounds, and the processes they ran in; None is one process for all."""
+
+    values: Sequence[float]
+    blocks: Sequence[int] | None = None
+
+
+def combined(f: Callable[..., Any], *samples: Sample) -> Interval:
     """Interval of ``f`` of the medians of several independent samples.
 
     Examples
     --------
-    >>> combined(lambda compile_j, epoch_j: compile_j + 3 * epoch_j, [5.0], [2.0, 2.0])
+    >>> combined(lambda first, steady: first + 3 * steady, Sample([5.0]), Sample([2.0, 2.0]))
     Interval(value=11.0, low=11.0, high=11.0)
     """
-    drawn = [_medians(sample, None, seed) for seed, sample in enumerate(samples)]
-    value = float(f(*(np.median(sample) for sample in samples)))
+    drawn = [_medians(one.values, one.blocks, seed) for seed, one in enumerate(samples)]
+    value = float(f(*(np.median(one.values) for one in samples)))
     return Interval(value, *_percentiles(f(*drawn)))
 
 

@@ -22,6 +22,7 @@ class Line(NamedTuple):
     way: Way
     cost: Cost
     speed: Interval | None  # of an epoch, over the reference's: 2 is twice as fast
+    rounds: int  # of steady epochs that were timed
     joules: Joules | None  # of steady epochs
     predict_j: Interval | None  # of 10,000 predictions
 
@@ -31,6 +32,11 @@ class Summary(NamedTuple):
 
     document: Document
     lines: tuple[Line, ...]
+
+    @property
+    def ranked(self) -> tuple[Line, ...]:
+        """Lines whose joules may be ranked."""
+        return tuple(one for one in self.lines if one.joules and one.joules.is_ranked)
 
     @property
     def target(self) -> str:
@@ -67,7 +73,7 @@ def _line(document: Document, name: str, description: str, reference: Figure | N
     prediction = document.figure("predict-energy", name)
     speed = None
     if own and reference and own.name == reference.name:
-        speed = ratio(reference.probed, own.probed, reference.block, own.block)
+        speed = ratio(reference.unit_s, own.unit_s, reference.block, own.block)
     return Line(
         name,
         description,
@@ -75,6 +81,7 @@ def _line(document: Document, name: str, description: str, reference: Figure | N
         way(document, name),
         cost(document, name),
         speed,
+        len(own.unit_s) if own else 0,
         joules(steady) if steady else None,
         joules(prediction).value if prediction else None,
     )

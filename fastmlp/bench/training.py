@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
 from fastmlp.bench.ranking import joules
-from fastmlp.bench.statistics import Interval, combined, median
+from fastmlp.bench.statistics import Interval, Sample, combined, median
 
 
 class Way(NamedTuple):
@@ -60,14 +60,14 @@ def cost(document: Document, contender: str) -> Cost:
     timed = steady or document.figure("train-epoch", contender)
     epochs = way(document, contender).epochs if way(document, contender).n else ()
     found = joules(steady) if steady else None
-    first_j = _first_joules(first) if first else ()
+    first_j = _first_joules(first)
     return Cost(
         epoch_s=median(timed.unit_s, timed.block) if timed else None,
         epoch_j=found.value if found else None,
         first_s=statistics.median(first.unit_s) if first else None,
-        first_j=statistics.median(first_j) if first_j else None,
-        target_s=_whole(first.unit_s if first else (), timed.unit_s if timed else (), epochs),
-        target_j=_whole(first_j, found.samples if found else (), epochs),
+        first_j=statistics.median(first_j.values) if first_j else None,
+        target_s=_whole(_times(first), _times(timed), epochs),
+        target_j=_whole(_first_joules(first), found.samples if found else None, epochs),
     )
 
 
@@ -88,17 +88,28 @@ def break_even_epochs(first: float, epoch: float, other_first: float, other_epoc
     return 1 + (first - other_first) / (other_epoch - epoch)
 
 
-def _first_joules(figure: Figure) -> tuple[float, ...]:
+def _times(figure: Figure | None) -> Sample | None:
+    return Sample(figure.unit_s, figure.block) if figure else None
+
+
+def _first_joules(figure: Figure | None) -> Sample | None:
     """Joules of first epochs, which are as short as they are."""
-    pairs = zip(figure.energy, figure.work, strict=True)
-    found = ((one["compute_j"], work) for one, work in pairs if "source_failed" not in one["flags"])
-    return tuple(joules / work for joules, work in found if joules is not None)
-
-
-def _whole(
-    first: Sequence[float], steady: Sequence[float], epochs: Sequence[int]
-) -> Interval | None:
-    if not (first and steady and epochs):
+    if figure is None:
         return None
-    total: Callable[..., float] = lambda first, steady, n: first + (n - 1) * steady  # noqa: E731
-    return combined(total, first, steady, [float(n) for n in epochs])
+    rounds = zip(figure.energy, figure.work, figure.block, strict=True)
+    found = [
+        (energy["compute_j"] / work, block)
+        for energy, work, block in rounds
+        if energy["compute_j"] is not None and "source_failed" not in energy["flags"]
+    ]
+    return Sample([joules for joules, _ in found], [block for _, block in found]) if found else None
+
+
+def _whole(first: Sample | None, steady: Sample | None, epochs: Sequence[int]) -> Interval | None:
+    if not (first and steady and steady.values and epochs):
+        return None
+
+    def total(first: Any, steady: Any, n: Any) -> Any:
+        return first + (n - 1) * steady
+
+    return combined(total, first, steady, Sample([float(n) for n in epochs]))

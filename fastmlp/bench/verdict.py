@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 
 from fastmlp.bench.document import Figure
-from fastmlp.bench.ranking import LESS, MORE, NO_DIFFERENCE, NOT_RANKED, order
+from fastmlp.bench.ranking import (
+    EVERY_MODEL,
+    FEWEST_ROUNDS,
+    LESS,
+    MORE,
+    NO_DIFFERENCE,
+    NOT_RANKED,
+    order,
+)
+from fastmlp.bench.statistics import Interval
 from fastmlp.bench.summary import Line, Summary, ordered
 from fastmlp.bench.training import break_even_epochs
 from fastmlp.compare.verdict import accuracy_noise
@@ -58,29 +67,23 @@ def accuracy_verdict(found: Summary) -> str:
 
 def time_verdict(found: Summary) -> str:
     """Who has the shortest steady epoch, as far as the intervals tell."""
-    timed = [one for one in found.lines if one.cost.epoch_s]
-    names = ordered([(one.name, one.cost.epoch_s.value) for one in timed if one.cost.epoch_s])
-    if not names:
+    timed = {one.name: one for one in found.lines if one.cost.epoch_s}
+    if not timed:
         return ""
-    first = found.line(names[0])
-    assert first
-    assert first.cost.epoch_s
-    level = [
-        one.name
-        for one in timed
-        if one is not first and one.cost.epoch_s and one.cost.epoch_s.overlaps(first.cost.epoch_s)
-    ]
-    value = duration(first.cost.epoch_s.value)
+    few = [name for name, one in timed.items() if one.rounds < FEWEST_ROUNDS]
+    if few:
+        return f"Not ranked: {listed(few)} have fewer than {FEWEST_ROUNDS} rounds."
+    names = ordered([(name, _epoch_s(one).value) for name, one in timed.items()])
+    first = timed[names[0]]
+    value = duration(_epoch_s(first).value)
+    level = [name for name in names[1:] if _epoch_s(timed[name]).overlaps(_epoch_s(first))]
+    if len(names) == 1:
+        return f"{first.name} takes {value}; there is nothing to compare it with."
     if level:
         text = f"{listed([first.name, *level])} are too close to call, at about {value}"
-    elif len(names) > 1:
-        second = found.line(names[1])
-        assert second
-        assert second.cost.epoch_s
-        text = f"{first.name} is the fastest, {value}; next is {second.name} with "
-        text += duration(second.cost.epoch_s.value)
     else:
-        return f"{first.name} takes {value}; there is nothing to compare it with."
+        text = f"{first.name} is the fastest, {value}; next is {names[1]} with "
+        text += duration(_epoch_s(timed[names[1]]).value)
     if first.speed and not first.is_reference:
         text += f". {first.name} does {ratio(first.speed.value)} the epochs of the reference, keras"
     return f"{text}."
@@ -99,12 +102,15 @@ def energy_verdict(found: Summary) -> str:
         return f"No energy can be ranked: {'; '.join(sorted(reasons))}."
     names = ordered(values)
     least = names[0]
-    orders = {name: order(figures[least], figures[name]) for name in figures if name != least}
-    less = [name for name in names[1:] if orders[name].verdict == LESS]
     value = significant(dict(values)[least])
+    if len(names) == 1:
+        return f"{least} uses {value} J; there is nothing to compare it with."
+    orders = {name: order(figures[least], figures[name]) for name in names[1:]}
+    less = [name for name, one in orders.items() if one.verdict == LESS]
     parts = []
     if less:
-        held = " and under every power model" if _modelled(found) else ""
+        modelled = all(EVERY_MODEL in orders[name].reason for name in less)
+        held = " and under every power model" if modelled else ""
         parts.append(
             f"{least} uses the least, {value} J: less than {listed(less)}, beyond the spread of "
             f"the rounds{held}"
@@ -115,33 +121,28 @@ def energy_verdict(found: Summary) -> str:
         for reason in sorted({one.reason for one in orders.values() if one.verdict == kind}):
             who = [name for name, one in orders.items() if one.reason == reason]
             parts.append(f"against {listed(who)}: {kind}, as {reason}")
-    return (
-        f"{'. '.join(part[0].upper() + part[1:] if i else part for i, part in enumerate(parts))}."
-    )
+    return f"{'. '.join([parts[0], *(part[0].upper() + part[1:] for part in parts[1:])])}."
 
 
 def added_verdict(found: Summary) -> str:
-    """Whether the joules say anything that the seconds do not."""
-    both = [one for one in found.lines if one.cost.epoch_s and one.cost.epoch_j]
+    """Whether the joules show anything that the seconds do not."""
+    both = [one for one in found.ranked if one.cost.epoch_s]
     if len(both) < 2:
         return ""
-    by_time = ordered([(one.name, one.cost.epoch_s.value) for one in both if one.cost.epoch_s])
-    by_energy = ordered([(one.name, one.cost.epoch_j.value) for one in both if one.cost.epoch_j])
-    modelled = _modelled(found)
-    what = "a model turned processor time into joules" if modelled else "joules were counted"
-    if by_time == by_energy:
-        return (
-            f"The order by energy, {' < '.join(by_energy)}, is that by time: here {what}, and they "
-            "add nothing to the seconds."
-        )
-    why = (
-        ", because a contender that keeps several cores busy is billed for each of them"
-        if modelled
-        else ""
-    )
+    figures = _energy_figures(found)
+    turned = [
+        f"{a.name} is faster than {b.name} and uses more energy"
+        for a in both
+        for b in both
+        if _is_faster(a, b) and order(figures[a.name], figures[b.name]).verdict == MORE
+    ]
+    if turned:
+        return f"{listed(turned)}."
+    sources = {one.joules.source for one in both if one.joules}
+    what = "a model turned processor time into joules" if sources <= MODELLED else "it was counted"
     return (
-        f"The order by energy, {' < '.join(by_energy)}, is not that by time, "
-        f"{' < '.join(by_time)}{why}."
+        "No two contenders are shown to stand otherwise by energy than by time. Where the joules "
+        f"come from: {what}."
     )
 
 
@@ -152,13 +153,10 @@ def first_verdict(found: Summary) -> str:
         return ""
     sentences = []
     for one in found.lines:
-        n = overtakes(one, plain)
-        if one is plain or n is None:
-            continue
-        if math.isinf(n):
-            continue
-        when = "from the first epoch on" if n <= 1 else f"after {math.ceil(n):,} epochs"
-        sentences.append(f"{one.name} {when}")
+        n = overtakes(one, plain) if _is_faster(one, plain) else None
+        if n is not None and math.isfinite(n):
+            when = "from the first epoch on" if n <= 1 else f"after {math.ceil(n):,} epochs"
+            sentences.append(f"{one.name} {when}")
     if not sentences:
         return ""
     return (
@@ -184,6 +182,19 @@ def missing_verdict(found: Summary) -> str:
     return f"{text}." if text else ""
 
 
+def _is_faster(a: Line, b: Line) -> bool:
+    """Tell whether a's steady epochs are shorter than b's, beyond the spread of both."""
+    mine, its = a.cost.epoch_s, b.cost.epoch_s
+    if mine is None or its is None or min(a.rounds, b.rounds) < FEWEST_ROUNDS:
+        return False
+    return mine.high < its.low
+
+
+def _epoch_s(one: Line) -> Interval:
+    assert one.cost.epoch_s
+    return one.cost.epoch_s
+
+
 def _n_test(found: Summary) -> int:
     """Return the number of test images."""
     sizes = (figure.values.get("n_test") for figure in found.document.figures)
@@ -193,8 +204,3 @@ def _n_test(found: Summary) -> int:
 def _energy_figures(found: Summary) -> dict[str, Figure]:
     figures = ((one.name, found.document.figure("train-energy", one.name)) for one in found.lines)
     return {name: figure for name, figure in figures if figure and figure.energy}
-
-
-def _modelled(found: Summary) -> bool:
-    sources = {one.joules.source for one in found.lines if one.joules}
-    return bool(sources & MODELLED)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Component -> its name and the opacity of its part of the bar.
 COMPONENTS = {"cpu_j": ("CPU", 1.0), "gpu_j": ("GPU", 0.6), "ram_j": ("memory", 0.25)}
-SPAN = "Thin line: the middle half of the epochs."
+SPAN = "the middle half of the epochs"
 
 
 def time_bars(results: Results) -> list[Chart]:

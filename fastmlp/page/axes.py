@@ -15,7 +15,7 @@ WIDTH_IN = 4.7
 NARROW = 1.6  # points
 LOG_FROM = 20  # largest over smallest value from which on a linear axis hides the smallest
 LINES: tuple[Any, ...] = ("-", (0, (3, 1.2)), (0, (1, 1)), (0, (5, 1.2, 1, 1.2)), (0, (2, 2)))
-MARKERS = "os^DvP"
+MARKERS = "os^DvPX"
 
 
 class Style(NamedTuple):

@@ -20,9 +20,12 @@ def time_bars(
     drawn: Sequence[Style],
     times_s: Sequence[float],
     spans_s: Sequence[tuple[float, float]],
-    span_note: str,
+    span: str,
 ) -> Chart:
-    """Draw a time of each contender, and as a thin line from where to where it may lie."""
+    """Draw a time of each contender, and as a thin line from where to where it lies.
+
+    ``span`` says what that line is, as in "the middle half of the epochs".
+    """
     names, (unit, per_s) = [one.name for one in drawn], time_unit(times_s)
     texts = [f"{significant(time_s * per_s)} {unit}" for time_s in times_s]
     figure, axes = bar_axes(names, times_s, log=is_wide(times_s))
@@ -36,8 +39,12 @@ def time_bars(
         write_value(axes, max(time_s, span_s[1]), place, text)
     head = ["backend", title.lower()]
     rows = [[name, text] for name, text in zip(names, texts, strict=True)]
+    if spread:
+        head.append(span)
+        for row, (low_s, high_s) in zip(rows, spans_s, strict=True):
+            row.append(f"{significant(low_s * per_s)} to {significant(high_s * per_s)} {unit}")
     svg = inline_svg(figure, title.lower().replace(" ", "-"), title, said(head, rows))
-    return Chart(title, svg, span_note if spread else "", head, rows)
+    return Chart(title, svg, f"Thin line: {span}." if spread else "", head, rows)
 
 
 def bar_axes(

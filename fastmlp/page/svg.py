@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, made for colour-blind readers; report.css makes each a little darker on a
 # white ground and brighter on a dark one.
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#e69f00")
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#e69f00", "#7f7f7f")
 INK = "#010203"  # stands for the colour of the text around the figure
 GRID = "#040506"
 _CSS_COLOURS = {INK: "currentColor", GRID: "var(--line)"} | {
