@@ -72,6 +72,7 @@ class FakeCupy(ModuleType):
         self.refuses: dict[str, Exception] = {}  # "compile", "capture", "gemm"
         self.devices: list[int] = []  # current ones
         self.compute_capability = "90"
+        self.driver = 13000  # 13.0
         names = (
             "cos",
             "equal",
@@ -112,7 +113,7 @@ class FakeCupy(ModuleType):
         self._core = SimpleNamespace(
             get_compute_type=lambda dtype: self.compute_type,
             set_compute_type=lambda dtype, kind: setattr(self, "compute_type", kind),
-            **{name: name for name in COMPUTE_TYPES},
+            _routines_linalg=SimpleNamespace(**{name: name for name in COMPUTE_TYPES}),
         )
         counts.multiplied = lambda: self.product_types.append(self.compute_type)
         self.cuda = SimpleNamespace(
@@ -120,7 +121,11 @@ class FakeCupy(ModuleType):
             Stream=lambda non_blocking=False: _Stream(self),
             get_current_stream=lambda: _Stream(self),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-            runtime=SimpleNamespace(getDeviceCount=lambda: _answer(n_devices)),
+            runtime=SimpleNamespace(
+                getDeviceCount=lambda: _answer(n_devices),
+                driverGetVersion=lambda: self.driver,
+                runtimeGetVersion=lambda: 13020,
+            ),
         )
 
     def _get(self, array: Any) -> Any:

@@ -6,29 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-F = TypeVar("F", bound=Callable[..., Any])
+from fastmlp.backends.memory import first_line, is_out_of_memory
 
-MARKS = ("out of memory", "resource_exhausted", "resource exhausted", "unable to allocate")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DeviceMemoryError(MemoryError):
     """A device, or the host, has no room for what was asked; the trainer is as it was before."""
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error of any library means that.
-
-    Examples
-    --------
-    >>> is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes."))
-    True
-    >>> is_out_of_memory(RuntimeError("invalid argument"))
-    False
-    """
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(mark in text for mark in MARKS)
-    )
 
 
 def tells_of_memory(method: F) -> F:
@@ -43,12 +27,11 @@ def tells_of_memory(method: F) -> F:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            said = (str(error).splitlines() or [""])[0] or type(error).__name__
             # without its frames, which hold the arrays that there was no room for
             cause = error.with_traceback(None)
         raise DeviceMemoryError(
-            f"{self.name} on {self.device!r} has no memory left ({said}): try a batch_size below "
-            f"{self.batch_size}, a smaller network, or X as uint8. The weights of epoch "
+            f"{self.name} on {self.device!r} has no memory left ({first_line(cause)}): try a "
+            f"batch_size below {self.batch_size}, a smaller network, or X as uint8. The weights of epoch "
             f"{self.epoch} are kept."
         ) from cause
 
