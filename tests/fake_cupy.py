@@ -322,7 +322,7 @@ def compiled(code: str) -> Any:
     if not library.exists():
         source.write_text(PRELUDE + code + LAUNCH.format(arguments=arguments), encoding="utf-8")
         partial = folder / f"{name}.{id(code)}.so"
-        command = ["g++", "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC"]
+        command = ["g++", "-std=c++17", "-O0", "-ffp-contract=off", "-shared", "-fPIC"]
         subprocess.run([*command, "-o", str(partial), str(source)], check=True)
         partial.rename(library)
     function = ctypes.CDLL(str(library)).launch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ PRODUCTS = {
     "tf32": "COMPUTE_TYPE_TF32",
     "bfloat16": "COMPUTE_TYPE_BF16",
 }
+TURNS = RLock()  # what CuPy is told holds for all threads
 FUNCTIONS = [name for name in vars(Namespace) if not name.startswith("_")]
 
 
@@ -43,10 +45,18 @@ def create(device: str | None, precision: str = "float32") -> Backend:
 
         @wraps(f)
         def call(*args: Any) -> Any:
-            with cupy.cuda.Device(number), _products(cupy, precision):
+            with cupy.cuda.Device(number):
                 return f(*args)
 
         return call
+
+    def jit(f: Function) -> Function:
+        @wraps(f)
+        def call(*args: Any) -> Any:
+            with _products(cupy, precision):
+                return f(*args)
+
+        return on_device(ladder.with_room(call))
 
     def to_device(host: Any, dtype: str) -> Array:
         return cast(Array, cupy.asarray(np.asarray(host, dtype=dtype, order="C")))
@@ -61,9 +71,9 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         device=f"cuda:{number}",
         precision=precision,
         xp=xp,
-        jit=on_device,
+        jit=jit,
         scan=ladder.scan,
-        to_device=on_device(to_device),
+        to_device=on_device(ladder.with_room(to_device)),
         to_host=on_device(cupy.asnumpy),
         sync=on_device(sync),
         rung=lambda: ladder.rung,
@@ -81,12 +91,13 @@ def _products(cupy: Any, precision: str) -> Iterator[None]:
     if kind is None or not hasattr(core, "set_compute_type"):
         yield
         return
-    before = core.get_compute_type(np.float32)
-    core.set_compute_type(np.float32, kind)
-    try:
-        yield
-    finally:
-        core.set_compute_type(np.float32, before)
+    with TURNS:
+        before = core.get_compute_type(np.float32)
+        core.set_compute_type(np.float32, kind)
+        try:
+            yield
+        finally:
+            core.set_compute_type(np.float32, before)
 
 
 def _try(cupy: Any, number: int) -> None:

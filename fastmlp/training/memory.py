@@ -31,8 +31,8 @@ def tells_of_memory(method: F) -> F:
             cause = error.with_traceback(None)
         raise DeviceMemoryError(
             f"{self.name} on {self.device!r} has no memory left ({first_line(cause)}): try a "
-            f"batch_size below {self.batch_size}, a smaller network, or X as uint8. The weights of epoch "
-            f"{self.epoch} are kept."
+            f"batch_size below {self.batch_size}, a smaller network, or X as uint8. The "
+            f"weights of epoch {self.epoch} are kept."
         ) from cause
 
     return call  # type: ignore[return-value]
