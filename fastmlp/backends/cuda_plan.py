@@ -199,6 +199,8 @@ def _product(
 def _check_output(nodes: list[Node], output: Any, leaf: int, n_carry: int) -> None:
     if not isinstance(output, Ref) or nodes[output].kind == "view":
         raise Unsupported("an answer that is a constant or a view")
+    if leaf < n_carry and nodes[output][1:3] != nodes[leaf][1:3]:
+        raise Unsupported("a carry that changes its shape or dtype")
     if nodes[output].kind == "input" and output != leaf and output <= n_carry:
         raise Unsupported("an answer that is what the step begins with")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
-from fastmlp.backends.ladder import Library
+from fastmlp.backends.ladder import Library, Unsupported
 from fastmlp.backends.record import Body
 from fastmlp.core.tree import tree_leaves, tree_map
 
@@ -105,6 +105,8 @@ class CapturedStep:
                 column.index_copy_(0, self._number, y[None])
             ends = [_apart(end, state) for end in tree_leaves(after)]
             for to, end in zip(state, ends, strict=True):
+                if (to.shape, to.dtype) != (end.shape, end.dtype):
+                    raise Unsupported("a carry that changes its shape or dtype")
                 to.copy_(end)
             self._number += 1
 
