@@ -67,17 +67,17 @@ class Stream:
 
     def record(self) -> dict[int, int]:
         assert self.captured is None
-        return dict(self.seen)
+        return dict(list(self.seen.items()))
 
     def wait_event(self, event: dict[int, int]) -> None:
-        for stream, time in event.items():
+        for stream, time in list(event.items()):  # others go on
             self.seen[stream] = max(self.seen.get(stream, 0), time)
 
     def synchronize(self) -> None:
         assert self.captured is None, "cudaErrorStreamCaptureUnsupported"
         self._counts.syncs += 1
         self._is_busy = False
-        for stream, time in self.seen.items():
+        for stream, time in list(self.seen.items()):
             self._counts.host[stream] = max(self._counts.host.get(stream, 0), time)
 
     def begin_capture(self) -> None:
