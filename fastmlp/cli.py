@@ -169,7 +169,9 @@ def run_backends(options: argparse.Namespace) -> int:
         if status.available:
             print(f"{status.name:8} yes  {status.device:8} {status.version}")
         else:
-            print(f"{status.name:8} no   {status.reason}\n{'':13} {status.hint}")
+            print(f"{status.name:8} no   {status.reason}")
+        if status.hint:
+            print(f"{'':13} {status.hint}")
         for warning in caught:
             print(f"{'':13} {' '.join(str(warning.message).split())}")
     return 0

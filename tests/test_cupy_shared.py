@@ -7,6 +7,7 @@ import gc
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ def test_cublas_without_memory_is_no_broken_rung(
 
 
 @pytest.fixture
-def fast_switching() -> Any:
+def fast_switching() -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -181,9 +182,10 @@ def test_trainings_in_threads_do_not_meet(cupy: Any, rung: str) -> None:
 def test_threads_take_turns_with_one_player(cupy: Any) -> None:
     backend, numpy = cupy_backend.create(None), get_backend("numpy")
 
-    def f(carry: Any, x: Any, shared: Any) -> Any:
+    def step(carry: Any, x: Any, shared: Any) -> Any:
         return (0.5 * (carry[0] @ shared) + x,), (1.0 * x,)
 
+    f: Any = step
     rng = np.random.default_rng(0)
     shared: Any = rng.normal(size=(3, 3)) / 3
     placed = backend.to_device(shared, "float64")
@@ -192,7 +194,7 @@ def test_threads_take_turns_with_one_player(cupy: Any) -> None:
 
     def work(start: Any) -> Any:
         given = backend.place(((start,), xs), "float64")
-        return backend.fetch(backend.scan(f, *given, placed))
+        return backend.fetch(backend.scan(f, given[0], given[1], placed))
 
     work(starts[0])  # prepared for all
     with ThreadPoolExecutor(6) as pool:

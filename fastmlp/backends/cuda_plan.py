@@ -121,7 +121,7 @@ def _written_over(steps: Schedule, n_carry: int) -> dict[int, int]:
     """Return which results may lie on top of the old value that they replace: result -> leaf."""
     found: dict[int, int] = {}
     for leaf, output in enumerate(steps.outputs[:n_carry]):
-        if isinstance(output, Ref) and output in steps.results and output not in found:
+        if isinstance(output, Ref) and output in steps.results:
             by_row, _ = (True, ()) if is_call(steps.nodes[output]) else steps.group_key(output)
             readers = [
                 number

@@ -19,6 +19,18 @@ def gpu_number(device: str) -> int | None:
     return int(index or 0)
 
 
+def same_device(one: str, other: str) -> bool:
+    """Tell whether two names mean one device.
+
+    Examples
+    --------
+    >>> same_device("gpu", "cuda:0"), same_device("cpu", "cuda:0")
+    (True, False)
+    """
+    number = gpu_number(one)
+    return one == other or (number is not None and number == gpu_number(other))
+
+
 def gpu_names(count: int) -> str:
     """Say how many GPUs there are, and what they are called.
 
