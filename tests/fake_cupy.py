@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import weakref
 from collections.abc import Callable
 from functools import cache
 from itertools import cycle
@@ -43,7 +42,6 @@ extern "C" void launch(long long grid, long long block, bool backwards, void** a
 }}
 """
 COMPUTE_TYPES = ("COMPUTE_TYPE_DEFAULT", "COMPUTE_TYPE_TF32", "COMPUTE_TYPE_BF16")
-LIVE: weakref.WeakSet[Any] = weakref.WeakSet()  # arrays of all stand-ins
 REDUCTIONS = ("all", "argmax", "max", "sum")
 
 
@@ -132,7 +130,7 @@ class FakeCupy(ModuleType):
     def live_bytes(self) -> int:
         """Return the memory of all arrays that are still there."""
         memory = {}
-        for array in LIVE:
+        for array in list(self.counts.live):
             root = array.host
             while isinstance(root.base, np.ndarray):
                 root = root.base
@@ -160,7 +158,7 @@ class FakeArray(NDArrayOperatorsMixin):
     def __init__(self, counts: Counts, host: Any, mark: Mark | None = None) -> None:
         self._counts, self.host = counts, np.asarray(host)
         self.mark = mark or counts.launch(lambda: None)
-        LIVE.add(self)
+        counts.live.add(self)
 
     __hash__ = object.__hash__
     shape = property(lambda self: self.host.shape)

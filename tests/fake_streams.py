@@ -8,6 +8,7 @@ order two streams.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -104,6 +105,7 @@ class Counts:
         self.multiplied: Callable[[], None] = lambda: None
         self.host: dict[int, int] = {}  # what the host has waited for
         self.streams: list[Stream] = []
+        self.live: weakref.WeakSet[Any] = weakref.WeakSet()  # arrays
         self.null = Stream(self)
         self._local = threading.local()
 

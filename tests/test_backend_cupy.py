@@ -135,11 +135,11 @@ def test_two_packages_of_cupy_are_told_in_one_line(
         "are installed\n  in your environment:\n\n    cupy-cuda12x, cupy-cuda13x\n''')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setitem(sys.modules, "cupy", None)  # to be as it was, afterwards
+    del sys.modules["cupy"]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         cupy_device.import_cupy()
-    monkeypatch.delitem(sys.modules, "cupy")
     (text,) = (str(warning.message) for warning in caught)
     assert "\n" not in text
     assert "pip uninstall cupy-cuda12x cupy-cuda13x, then install 'fastmlp[cupy13]'" in text

@@ -341,9 +341,9 @@ def test_nan_is_the_largest(cupy: Any) -> None:
 
 def test_a_report_is_read_after_it_is_written(cupy: Any) -> None:
     def f(xp: Any, carry: Any, x: Any, shared: Any) -> Any:
-        return (0.5 * carry[0] + x,), (xp.tanh(carry[0]), xp.sum(x))
+        return (0.5 * carry[0] + shared,), (xp.tanh(carry[0]),)
 
-    plays(cupy, f, (some(9, 3),), some(4, 9, 3), ())
+    assert plays(cupy, f, (some(9, 3),), some(4, 2), some(9, 3)).rung().name == "captured"
 
 
 def test_the_library_that_cupy_has_loaded_is_found(cupy: Any, tmp_path: Path) -> None:
