@@ -51,7 +51,7 @@ def find(name: str) -> Any:
 
 
 def test_names_are_found() -> None:
-    assert {"cuda.Device", "cuda.memory.OutOfMemoryError", "RawModule", "_core"} <= set(NAMES)
+    assert {"RawModule", "_core", "cuda.Device", "cuda.runtime.getDeviceCount"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", [*NAMES, *cupy_backend.FUNCTIONS])
