@@ -78,6 +78,15 @@ def tests_cupy(session: nox.Session) -> None:
 
 
 @nox.session
+def cupy_names(session: nox.Session) -> None:
+    """Check against the real CuPy what can be, without a GPU: ``nox -s cupy_names``."""
+    session.install("-e", ".", os.environ.get("CUPY", "cupy-cuda12x>=14"), *groups("test"))
+    session.run("python", "-c", "import cupy")  # else all is skipped
+    session.run("fastmlp", "backends")
+    session.run("pytest", "tests/test_cupy_names.py", "tests/test_backend_cupy.py")
+
+
+@nox.session
 def tests_reference(session: nox.Session) -> None:
     """Tests against Keras on TensorFlow: ``nox -s tests_reference``."""
     session.install("-e", ".[tensorflow]", *groups("test"))

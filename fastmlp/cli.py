@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -162,11 +164,18 @@ def run_backends(options: argparse.Namespace) -> int:
     from fastmlp.backends import backend_names, backend_status
     from fastmlp.reference import reference_status
 
-    for status in (*map(backend_status, backend_names()), reference_status()):
+    looks: list[Callable[[], Any]] = [partial(backend_status, name) for name in backend_names()]
+    for look in (*looks, reference_status):
+        with warnings.catch_warnings(record=True) as caught:
+            status = look()
         if status.available:
             print(f"{status.name:8} yes  {status.device:8} {status.version}")
         else:
-            print(f"{status.name:8} no   {status.reason}\n{'':13} {status.hint}")
+            print(f"{status.name:8} no   {status.reason}")
+        if status.hint:
+            print(f"{'':13} {status.hint}")
+        for warning in caught:
+            print(f"{'':13} {' '.join(str(warning.message).split())}")
     return 0
 
 

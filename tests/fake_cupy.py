@@ -1,9 +1,9 @@
 """A stand-in for CuPy on a machine without a GPU: what CuPy refuses, it refuses in CuPy's words.
 
 Its arrays lie in host memory, and NumPy computes them. Kernels are compiled by g++, thread after
-thread, and products are made by NumPy from the addresses and numbers that cuBLAS would get. A
-capture keeps what is launched, and a graph launches it again: nothing but addresses is left to it.
-Launches and synchronisations are counted.
+thread, now from the first and now from the last one on, and products are made by NumPy from the
+addresses and numbers that cuBLAS would get. Launches and synchronisations are counted; what streams
+are, and captures, is told in `fake_streams`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+from fake_streams import Counts, Mark, Stream
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 HAS_COMPILER = shutil.which("g++") is not None
@@ -30,32 +32,17 @@ PRELUDE = """
 static struct { long long x; } blockIdx, blockDim, threadIdx;
 """
 LAUNCH = """
-extern "C" void launch(long long grid, long long block, void** a) {{
+extern "C" void launch(long long grid, long long block, bool backwards, void** a) {{
   blockDim.x = block;
-  for (blockIdx.x = 0; blockIdx.x < grid; ++blockIdx.x)
-    for (threadIdx.x = 0; threadIdx.x < block; ++threadIdx.x)
-      kernel({arguments});
+  for (long long i = 0; i < grid * block; ++i) {{
+    const long long thread = backwards ? grid * block - 1 - i : i;
+    blockIdx.x = thread / block, threadIdx.x = thread % block;
+    kernel({arguments});
+  }}
 }}
 """
 COMPUTE_TYPES = ("COMPUTE_TYPE_DEFAULT", "COMPUTE_TYPE_TF32", "COMPUTE_TYPE_BF16")
 REDUCTIONS = ("all", "argmax", "max", "sum")
-
-
-class Counts:
-    """What the device was asked to do."""
-
-    def __init__(self) -> None:
-        self.launches = self.graphs = self.in_graphs = self.syncs = 0
-        self.captured: list[Callable[[], None]] | None = None
-        self.multiplied: Callable[[], None] = lambda: None
-
-    def launch(self, work: Callable[[], None]) -> None:
-        """Do it, or keep it for the graph."""
-        if self.captured is not None:
-            self.captured.append(work)
-            return
-        self.launches += 1
-        work()
 
 
 class OutOfMemoryError(MemoryError):
@@ -67,11 +54,12 @@ class FakeCupy(ModuleType):
 
     def __init__(self, n_devices: int | Exception = 1) -> None:
         super().__init__("cupy")
-        self.counts = counts = Counts()
-        self.cublas = FakeCublas(self)
         self.refuses: dict[str, Exception] = {}  # "compile", "capture", "gemm"
+        self.counts = counts = Counts(self.refuses)
+        self.cublas = FakeCublas(self)
         self.devices: list[int] = []  # current ones
         self.compute_capability = "90"
+        self.driver = 13000  # 13.0
         names = (
             "cos",
             "equal",
@@ -112,26 +100,42 @@ class FakeCupy(ModuleType):
         self._core = SimpleNamespace(
             get_compute_type=lambda dtype: self.compute_type,
             set_compute_type=lambda dtype, kind: setattr(self, "compute_type", kind),
-            **{name: name for name in COMPUTE_TYPES},
+            _routines_linalg=SimpleNamespace(**{name: name for name in COMPUTE_TYPES}),
         )
         counts.multiplied = lambda: self.product_types.append(self.compute_type)
         self.cuda = SimpleNamespace(
             Device=lambda number: _Device(self, number),
-            Stream=lambda non_blocking=False: _Stream(self),
-            get_current_stream=lambda: _Stream(self),
+            Stream=lambda non_blocking=False: Stream(counts, non_blocking),
+            get_current_stream=lambda: counts.current,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-            runtime=SimpleNamespace(getDeviceCount=lambda: _answer(n_devices)),
+            runtime=SimpleNamespace(
+                getDeviceCount=lambda: _answer(n_devices),
+                driverGetVersion=lambda: self.driver,
+                runtimeGetVersion=lambda: 13020,
+            ),
         )
 
     def _get(self, array: Any) -> Any:
-        self.counts.syncs += 1
+        self.counts.read(array.mark)
+        self.counts.current.synchronize()
         return array.host.copy()
 
     def _copyto(self, to: FakeArray, source: FakeArray) -> None:
         def copy() -> None:
             to.host[...] = source.host
 
-        self.counts.launch(copy)
+        self.counts.read(source.mark, to.mark)
+        to.mark = self.counts.launch(copy)
+
+    def live_bytes(self) -> int:
+        """Return the memory of all arrays that are still there."""
+        memory = {}
+        for array in list(self.counts.live):
+            root = array.host
+            while isinstance(root.base, np.ndarray):
+                root = root.base
+            memory[id(root)] = root.nbytes
+        return sum(memory.values())
 
 
 class _Device:
@@ -151,15 +155,18 @@ class FakeArray(NDArrayOperatorsMixin):
 
     __array_priority__ = 100
 
-    def __init__(self, counts: Counts, host: Any) -> None:
+    def __init__(self, counts: Counts, host: Any, mark: Mark | None = None) -> None:
         self._counts, self.host = counts, np.asarray(host)
+        self.mark = mark or counts.launch(lambda: None)
+        counts.live.add(self)
 
+    __hash__ = object.__hash__
     shape = property(lambda self: self.host.shape)
     dtype = property(lambda self: self.host.dtype)
     ndim = property(lambda self: self.host.ndim)
     flags = property(lambda self: self.host.flags)
     size = property(lambda self: self.host.size)
-    T = property(lambda self: FakeArray(self._counts, self.host.T))
+    T = property(lambda self: FakeArray(self._counts, self.host.T, self.mark))
     data = property(lambda self: SimpleNamespace(ptr=self.host.ctypes.data))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
@@ -179,17 +186,19 @@ class FakeArray(NDArrayOperatorsMixin):
         parts = index if isinstance(index, tuple) else (index,)
         if any(isinstance(part, np.ndarray | list) for part in parts):
             raise TypeError(f"Unsupported type {np.ndarray}")
-        return FakeArray(self._counts, self.host[index])
+        return FakeArray(self._counts, self.host[index], self.mark)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise AssertionError("formulas write into no array")
 
     def __bool__(self) -> bool:
-        self._counts.syncs += 1
+        self._counts.read(self.mark)
+        self._counts.current.synchronize()
         return bool(self.host)
 
     def __float__(self) -> float:
-        self._counts.syncs += 1
+        self._counts.read(self.mark)
+        self._counts.current.synchronize()
         return float(self.host)
 
     def astype(self, dtype: Any, copy: bool = True) -> FakeArray:
@@ -201,7 +210,7 @@ class FakeArray(NDArrayOperatorsMixin):
         return _call(self._counts, np.copy, self)
 
     def fill(self, value: Any) -> None:
-        self._counts.launch(lambda: self.host.fill(value))
+        self.mark = self._counts.launch(lambda: self.host.fill(value))
 
     def sum(self) -> FakeArray:
         return _call(self._counts, np.sum, self)
@@ -214,13 +223,14 @@ def _answer(answer: Any) -> Any:
 
 
 def _call(counts: Counts, function: Any, *args: Any, **settings: Any) -> FakeArray:
-    if counts.captured is not None:
+    if counts.current.captured is not None:
         raise RuntimeError("an operation that allocates, during capture")
 
     def host(x: Any) -> Any:
+        if isinstance(x, FakeArray):
+            counts.read(x.mark)
         return [host(part) for part in x] if isinstance(x, list) else getattr(x, "host", x)
 
-    counts.launches += 1
     return FakeArray(counts, function(*map(host, args), **settings))
 
 
@@ -229,7 +239,7 @@ def _function(counts: Counts, function: Any) -> Callable[..., FakeArray]:
         if not isinstance(x, FakeArray) or any(isinstance(y, np.ndarray) for y in args):
             raise TypeError(f"Unsupported type {type(x)}")
         if function is np.reshape:
-            return FakeArray(counts, np.reshape(x.host, *args))
+            return FakeArray(counts, np.reshape(x.host, *args), x.mark)
         if function is np.take:
             settings["mode"] = "wrap"
         return _call(counts, function, x, *args, **settings)
@@ -239,7 +249,6 @@ def _function(counts: Counts, function: Any) -> Callable[..., FakeArray]:
 
 def _maker(counts: Counts, function: Any) -> Callable[..., FakeArray]:
     def make(*args: Any, dtype: Any = "float64") -> FakeArray:
-        counts.launches += 1
         host = function(*args, dtype=dtype)
         if function is np.empty:
             host.fill(np.nan if host.dtype.kind == "f" else 99)
@@ -248,58 +257,22 @@ def _maker(counts: Counts, function: Any) -> Callable[..., FakeArray]:
     return make
 
 
-class _Stream:
-    ptr = 7
-
-    def __init__(self, cupy: FakeCupy) -> None:
-        self._cupy = cupy
-
-    def __enter__(self) -> _Stream:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        pass
-
-    def record(self) -> None:
-        """An event."""
-
-    def wait_event(self, event: None) -> None:
-        """The order here is the order of the calls."""
-
-    def synchronize(self) -> None:
-        self._cupy.counts.syncs += 1
-
-    def begin_capture(self) -> None:
-        self._cupy.counts.captured = []
-
-    def end_capture(self) -> Any:
-        counts = self._cupy.counts
-        work, counts.captured = counts.captured or [], None
-        if "capture" in self._cupy.refuses:
-            raise self._cupy.refuses["capture"]
-
-        def launch(stream: Any) -> None:
-            counts.graphs += 1
-            counts.in_graphs += len(work)
-            for part in work:
-                part()
-
-        return SimpleNamespace(launch=launch, size=len(work))
-
-
 class _Module:
     def __init__(self, cupy: FakeCupy, code: str, options: tuple[str, ...]) -> None:
         if "compile" in cupy.refuses:
             raise cupy.refuses["compile"]
         assert "--fmad=false" in options
         self._counts, self._launch = cupy.counts, compiled(code)
+        self._backwards = cycle((False, True))
 
     def get_function(self, name: str) -> Callable[..., None]:
         assert name == "kernel"
 
         def call(grid: tuple[int, ...], block: tuple[int, ...], arrays: tuple[Any, ...]) -> None:
             pointers = (ctypes.c_void_p * len(arrays))(*map(int, arrays))
-            self._counts.launch(lambda: self._launch(grid[0], block[0], pointers))
+            self._counts.launch(
+                lambda: self._launch(grid[0], block[0], next(self._backwards), pointers)
+            )
 
         return call
 
@@ -312,16 +285,17 @@ def compiled(code: str) -> Any:
     arguments = ", ".join(f"({c_type})a[{i}]" for i, c_type in enumerate(types))
     folder = Path(tempfile.gettempdir()) / "fastmlp-fake-kernels"
     folder.mkdir(exist_ok=True)
-    name = hashlib.sha256(code.encode()).hexdigest()[:24]
+    text = PRELUDE + code + LAUNCH.format(arguments=arguments)
+    name = hashlib.sha256(text.encode()).hexdigest()[:24]
     source, library = folder / f"{name}.cpp", folder / f"{name}.so"
     if not library.exists():
-        source.write_text(PRELUDE + code + LAUNCH.format(arguments=arguments), encoding="utf-8")
+        source.write_text(text, encoding="utf-8")
         partial = folder / f"{name}.{id(code)}.so"
-        command = ["g++", "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC"]
+        command = ["g++", "-std=c++17", "-O0", "-ffp-contract=off", "-shared", "-fPIC"]
         subprocess.run([*command, "-o", str(partial), str(source)], check=True)
         partial.rename(library)
     function = ctypes.CDLL(str(library)).launch
-    function.argtypes = [ctypes.c_longlong, ctypes.c_longlong, ctypes.c_void_p]
+    function.argtypes = [ctypes.c_longlong, ctypes.c_longlong, ctypes.c_bool, ctypes.c_void_p]
     return function
 
 
@@ -331,17 +305,35 @@ class FakeCublas:
     def __init__(self, cupy: FakeCupy) -> None:
         self._cupy = cupy
         self.compute_types: list[int] = []
-        self.order: list[str] = []
+        self._handles: dict[int, dict[str, int]] = {}
 
-    def __getattr__(self, name: str) -> Callable[..., int]:
-        if not name.startswith("cublas"):
-            raise AttributeError(name)
+    def cublasCreate_v2(self, handle: Any) -> int:  # noqa: N802
+        """Handle 1, 2, ..."""
+        handle._obj.value = len(self._handles) + 1
+        self._handles[handle._obj.value] = {}
+        return 0
 
-        def accept(*_: Any) -> int:
-            self.order.append(name)
-            return 0
+    def cublasSetPointerMode_v2(self, handle: Any, mode: int) -> int:  # noqa: N802
+        """Say where numbers lie."""
+        self._handles[handle.value]["mode"] = mode
+        return 0
 
-        return accept
+    def cublasSetStream_v2(self, handle: Any, stream: Any) -> int:  # noqa: N802
+        """Say where it computes; that takes the workspace away."""
+        self._handles[handle.value].pop("workspace", None)
+        self._handles[handle.value]["stream"] = stream.value or 0
+        return 0
+
+    def cublasSetWorkspace_v2(self, handle: Any, pointer: Any, size: Any) -> int:  # noqa: N802
+        """Give it memory."""
+        self._handles[handle.value]["workspace"] = size.value
+        return 0
+
+    def _check(self, handle: Any) -> None:
+        found = self._handles[handle.value]
+        assert found["mode"] == 1, "numbers lie on the device"
+        assert found["workspace"] >= 2**20, "each capture would allocate"
+        assert found["stream"] == self._cupy.counts.current.ptr, "on the stream of another training"
 
     def cublasGemmEx(self, handle: Any, *numbers: Any) -> int:  # noqa: N802
         """``C = op(A) op(B)`` of matrices stored column by column."""
@@ -349,6 +341,7 @@ class FakeCublas:
         (b, b_type, lead_b, zero, c, c_type, lead_c, compute, _) = numbers[9:]
         if "gemm" in self._cupy.refuses:
             return 15
+        self._check(handle)
         assert a_type == b_type == c_type
         dtype = np.dtype("float64" if a_type else "float32")
         assert _at(one, 1, dtype)[0] == 1.0
@@ -375,10 +368,12 @@ class FakeCublas:
 
     def cublasSdot_v2(self, handle: Any, *numbers: Any) -> int:  # noqa: N802
         """Single precision."""
+        self._check(handle)
         return self._dot("float32", *numbers)
 
     def cublasDdot_v2(self, handle: Any, *numbers: Any) -> int:  # noqa: N802
         """Double precision."""
+        self._check(handle)
         return self._dot("float64", *numbers)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from fastmlp.backends import (
     backend_names,
     backend_status,
     get_backend,
+    registry,
     resolve_backend,
 )
 
@@ -94,7 +98,15 @@ def test_torch_takes_the_namespace_inside_scikit_learn(monkeypatch: pytest.Monke
     [
         ("numpy", "gpu", r"device='gpu' is not one of its devices, expected 'cpu'\. Leave device"),
         ("jax", "tpu", r"device='tpu' is not one of its devices here, expected one of \['cpu'"),
-        ("jax", "cpu:99", r"device='cpu:99' is not one of its devices here"),
+        (
+            "jax",
+            "cpu:99",
+            r"device='cpu:99' is not .*expected .*: it sees \w+ of them",
+        ),
+        ("jax", "gpu", r"device='gpu' is not .*: pip install 'fastmlp\[jax-cuda13\]'"),
+        ("numpy", "gpu", r".* or name a backend that has others: 'jax', 'cupy' or 'torch'"),
+        ("torch", "cpu:3", r"device='cpu:3' cannot be used here \(there is one CPU\), expected"),
+        ("torch", "meta", r"device='meta' cannot be used here \(it holds no numbers\), expected"),
         ("jax", "cpu:one", r"device='cpu:one' is not one of its devices here"),
         ("torch", "mps:9", r"device='mps:9' cannot be used here \(.*\), expected 'cpu', 'cuda'"),
         ("torch", "gpu", r"device='gpu' cannot be used here \(.*\), expected 'cpu', 'cuda'"),
@@ -103,9 +115,94 @@ def test_torch_takes_the_namespace_inside_scikit_learn(monkeypatch: pytest.Monke
 def test_device_that_is_not_there(name: str, device: str, message: str) -> None:
     if name != "numpy":
         pytest.importorskip(name)
+    if device == "gpu" and name != "numpy" and backend_status(name, device).available:
+        pytest.skip("there is a GPU")
     with pytest.raises(BackendUnavailableError, match=rf"backend '{name}' is not .*: {message}"):
         get_backend(name, device)
     assert not backend_status(name, device).available
+
+
+@pytest.mark.parametrize("name", ["numpy", "jax"])
+def test_a_device_that_is_no_name(name: str) -> None:
+    device: Any = 1
+    with pytest.raises(TypeError, match="device=1 is a int, expected a name such as 'cpu'"):
+        get_backend(name, device)
+
+
+@pytest.mark.parametrize("name", ["jax", "torch"])
+def test_a_gpu_that_is_left_alone_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(name)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if backend_status(name).device != "cpu":
+        pytest.skip("there is a GPU")
+    monkeypatch.setattr(registry, "which", lambda _: "/usr/bin/nvidia-smi")
+    assert "There is an NVIDIA GPU, which this" in backend_status(name).hint
+    assert backend_status("numpy").hint == ""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert backend_status(name).hint == ""
+
+
+def test_torch_takes_a_gpu_where_it_sees_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from fastmlp.backends.torch import _find_device
+
+    tried: list[str] = []
+
+    def zeros(n: int, device: str) -> Any:
+        tried.append(device)
+        return torch.empty(n)
+
+    monkeypatch.setattr(torch, "zeros", zeros)
+    for is_there, names in ((True, ["cuda:0"]), (False, ["cpu"])):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=is_there: found)
+        _find_device(torch, None)
+        assert tried == names
+        tried.clear()
+    for device in ("cuda:1", "gpu:1"):
+        _find_device(torch, device)
+    assert tried == ["cuda:1", "cuda:1"]
+
+
+def test_a_full_gpu_of_torch_is_not_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+
+    def zeros(n: int, device: str) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.\nmore")
+
+    monkeypatch.setattr(torch, "zeros", zeros)
+    with pytest.raises(
+        BackendUnavailableError, match=r"device 'cuda:0' has no memory left \(CUDA out of memory"
+    ):
+        get_backend("torch", "gpu")
+
+
+def test_a_tensor_without_numbers_is_told() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=r"Z is a tensor on device 'meta', .* no numbers"):
+        array_backend(torch.zeros((2, 2), device="meta"), "Z")
+
+
+def test_an_array_on_two_devices_is_told() -> None:
+    pytest.importorskip("jax")
+    code = (
+        "import jax, numpy as np\n"
+        "from fastmlp import MLPClassifier\n"
+        "mesh = jax.sharding.Mesh(np.asarray(jax.devices()), ('n',))\n"
+        "where = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec('n'))\n"
+        "MLPClassifier().fit(jax.device_put(np.eye(4), where), [0, 1, 0, 1])\n"
+    )
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | flags, capture_output=True, text=True
+    )
+    assert "ValueError: X lies on 2 devices of JAX, ['cpu:0', 'cpu:1'], expected" in done.stderr
+
+
+def test_two_names_of_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = replace(get_backend("numpy"), device="cuda:1")
+    assert resolve_backend(record, device="gpu:1") is record
+    with pytest.raises(ValueError, match="device='gpu' contradicts"):
+        resolve_backend(record, device="gpu")
 
 
 def test_negative_device_number_is_refused() -> None:

@@ -354,16 +354,6 @@ def test_memory_that_is_not_there_changes_no_rung(cupy: Any) -> None:
     assert backend.rung().name == "captured"
 
 
-# ---------------------------------------------------------------------------- cuBLAS
-
-
-def test_the_workspace_is_set_after_the_stream(cupy: Any) -> None:
-    run(backend_on(cupy, "captured"))
-    order = cupy.cublas.order
-    assert order.index("cublasSetStream_v2") < order.index("cublasSetWorkspace_v2")
-    assert order.index("cublasCreate_v2") < order.index("cublasSetPointerMode_v2")
-
-
 # ---------------------------------------------------------------------------- any step
 
 

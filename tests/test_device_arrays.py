@@ -31,6 +31,7 @@ from fastmlp.backends import (
     backend_status,
     cupy_loop,
     get_backend,
+    owners,
     registry,
 )
 from fastmlp.backends import cupy as cupy_backend
@@ -91,7 +92,7 @@ def machine(
         if name == "strict":
             real, library = stack.enter_context(strict_device(static_shapes=True)), "strict"
             owner = library, lambda array: str(array.device)
-            monkeypatch.setitem(registry.ARRAY_PACKAGES, "array_api_strict", owner)
+            monkeypatch.setitem(owners.ARRAY_PACKAGES, "array_api_strict", owner)
         elif name == "cupy":
             if not fake_cupy.HAS_COMPILER:
                 pytest.skip("g++ compiles the kernels")
@@ -99,7 +100,7 @@ def machine(
             monkeypatch.setitem(sys.modules, "cupy", fake)
             monkeypatch.setattr(cupy_loop, "loaded_library", lambda _: fake.cublas)
             real, library = cupy_backend.create(None), "cupy"
-            monkeypatch.setitem(registry.ARRAY_PACKAGES, "fake_cupy", ("cupy", lambda _: "cuda:0"))
+            monkeypatch.setitem(owners.ARRAY_PACKAGES, "fake_cupy", ("cupy", lambda _: "cuda:0"))
         else:
             if not backend_status(name).available:
                 pytest.skip(f"{name} is not installed")

@@ -22,6 +22,7 @@ COMPUTE = {"float32": 68, "tf32": 77, "bfloat16": 75}
 COMPUTE_FLOAT64 = 70
 DEFAULT_ALGORITHM = -1
 NO_TURN, TURN = 0, 1
+NO_MEMORY = 3  # CUBLAS_STATUS_ALLOC_FAILED
 
 
 class CublasError(RuntimeError):
@@ -98,6 +99,8 @@ class Cublas:
 
     def _check(self, name: str, *arguments: Any) -> None:
         status = getattr(self.library, name)(*arguments)
+        if status == NO_MEMORY:
+            raise MemoryError(f"{name} finds no memory for itself (status {status})")
         if status != 0:
             raise CublasError(f"{name} answers with status {status}")
 

@@ -121,7 +121,7 @@ def _written_over(steps: Schedule, n_carry: int) -> dict[int, int]:
     """Return which results may lie on top of the old value that they replace: result -> leaf."""
     found: dict[int, int] = {}
     for leaf, output in enumerate(steps.outputs[:n_carry]):
-        if isinstance(output, Ref) and output in steps.results and output not in found:
+        if isinstance(output, Ref) and output in steps.results:
             by_row, _ = (True, ()) if is_call(steps.nodes[output]) else steps.group_key(output)
             readers = [
                 number
@@ -199,6 +199,8 @@ def _product(
 def _check_output(nodes: list[Node], output: Any, leaf: int, n_carry: int) -> None:
     if not isinstance(output, Ref) or nodes[output].kind == "view":
         raise Unsupported("an answer that is a constant or a view")
+    if leaf < n_carry and nodes[output][1:3] != nodes[leaf][1:3]:
+        raise Unsupported("a carry that changes its shape or dtype")
     if nodes[output].kind == "input" and output != leaf and output <= n_carry:
         raise Unsupported("an answer that is what the step begins with")
 

@@ -200,22 +200,29 @@ class _Writer:
     def inner(self, node: Node, x: Any, where: str) -> str:
         """Say what an operand's value depends on, seen from an element of the call's result."""
         shape = self.nodes[x].shape if isinstance(x, Ref) else ()
-        if math.prod(shape) == 1 and math.prod(node.shape) != 1:
-            return SCALAR
+        if math.prod(shape) == 1:
+            return self.single()
         if where == ELEMENT and (len(shape) == 1 or (shape[0] == 1 and node.shape[0] != 1)):
             return COLUMN
         if where == ELEMENT and self.group.by_row and shape[1] == 1:
             return ROW
         return where
 
+    def single(self) -> str:
+        """Say what one number depends on: of a single row all do, which may be a sum along it."""
+        return ROW if self.group.by_row and self.group.shape == (1,) else SCALAR
+
     def gather(self, node: Node, where: str) -> str:
         """Return an element of the rows that are taken."""
         array, rows = node.operands
         if not isinstance(array, Ref) or self.nodes[array].kind != "input":
             raise Unsupported("rows of an array that is not an input")
-        row = self.value(rows, ROW if where == ELEMENT else where)
+        if math.prod(rows.shape if not isinstance(rows, Ref) else self.nodes[rows].shape) == 1:
+            row = self.value(rows, self.single())
+        else:
+            row = self.value(rows, ROW if where == ELEMENT else where)
         place = self.plan.place_of[array]
-        column = "j" if len(place.shape) == 2 else "0"
+        column = VARIABLES[where][1] if len(place.shape) == 2 else "0"
         return self.load(place, f"(long long)({row}) * {place.strides[0]}LL + {column}")
 
     def along_row(self, node: Node, where: str) -> str:

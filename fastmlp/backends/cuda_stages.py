@@ -57,7 +57,7 @@ class Schedule(NamedTuple):
     def group_key(self, number: int) -> tuple[bool, tuple[int, ...]]:
         """Return by which threads a result is computed."""
         rows = {
-            self.nodes[self.reads(other)[0]].shape[0]
+            self.nodes[self.nodes[other].operands[0]].shape[0]
             for other in self.cone(number)
             if self.nodes[other].kind in ROW_KINDS
         }

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
+from fastmlp.backends.cupy_device import find_device, import_cupy
 from fastmlp.backends.cupy_loop import CupySteps
 from fastmlp.backends.ladder import Ladder
 from fastmlp.backends.numpy_trace import Traced
 from fastmlp.backends.record import (
     GPU_BLOCK_ROWS,
     Backend,
-    BackendUnavailableError,
     Function,
     check_precision,
 )
@@ -28,14 +29,14 @@ PRODUCTS = {
     "tf32": "COMPUTE_TYPE_TF32",
     "bfloat16": "COMPUTE_TYPE_BF16",
 }
+TURNS = RLock()  # what CuPy is told holds for all threads
 FUNCTIONS = [name for name in vars(Namespace) if not name.startswith("_")]
 
 
 def create(device: str | None, precision: str = "float32") -> Backend:
-    """Make the record for ``"cuda"`` or ``"cuda:1"``; the device is tried, not believed."""
-    import cupy
-
-    number = _find_device(cupy, device)
+    """Make the record for ``"cuda"``, ``"cuda:1"`` or ``"gpu:1"``; None is the first GPU."""
+    cupy = import_cupy()
+    number = find_device(cupy, device, lambda number: _try(cupy, number))
     is_new = int(cupy.cuda.Device(number).compute_capability) >= FIRST_WITH_TF32
     check_precision("cupy", f"cuda:{number}", precision, *(PRODUCTS if is_new else ()))
 
@@ -44,10 +45,18 @@ def create(device: str | None, precision: str = "float32") -> Backend:
 
         @wraps(f)
         def call(*args: Any) -> Any:
-            with cupy.cuda.Device(number), _products(cupy, precision):
+            with cupy.cuda.Device(number):
                 return f(*args)
 
         return call
+
+    def jit(f: Function) -> Function:
+        @wraps(f)
+        def call(*args: Any) -> Any:
+            with _products(cupy, precision):
+                return f(*args)
+
+        return on_device(ladder.with_room(call))
 
     def to_device(host: Any, dtype: str) -> Array:
         return cast(Array, cupy.asarray(np.asarray(host, dtype=dtype, order="C")))
@@ -62,9 +71,9 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         device=f"cuda:{number}",
         precision=precision,
         xp=xp,
-        jit=on_device,
+        jit=jit,
         scan=ladder.scan,
-        to_device=on_device(to_device),
+        to_device=on_device(ladder.with_room(to_device)),
         to_host=on_device(cupy.asnumpy),
         sync=on_device(sync),
         rung=lambda: ladder.rung,
@@ -76,16 +85,26 @@ def create(device: str | None, precision: str = "float32") -> Backend:
 @contextmanager
 def _products(cupy: Any, precision: str) -> Iterator[None]:
     """Let CuPy's own products of float32 be so, whatever the process has set, and set it back."""
-    core = cupy._core
-    if not hasattr(core, "set_compute_type"):  # not documented; without, they are in full
+    core = cupy._core  # not documented; without, products are in full
+    kinds = getattr(core, "_routines_linalg", None)
+    kind = getattr(kinds, PRODUCTS[precision], None)
+    if kind is None or not hasattr(core, "set_compute_type"):
         yield
         return
-    before = core.get_compute_type(np.float32)
-    core.set_compute_type(np.float32, getattr(core, PRODUCTS[precision]))
-    try:
-        yield
-    finally:
-        core.set_compute_type(np.float32, before)
+    with TURNS:
+        before = core.get_compute_type(np.float32)
+        core.set_compute_type(np.float32, kind)
+        try:
+            yield
+        finally:
+            core.set_compute_type(np.float32, before)
+
+
+def _try(cupy: Any, number: int) -> None:
+    """Run a kernel and a product, in the same way as a training does."""
+    with cupy.cuda.Device(number), _products(cupy, "float32"):
+        ones = cupy.ones((2, 2), dtype=np.float32)
+        float(((ones + 1.0) @ ones).sum())
 
 
 def _either(cupy: Any, name: str) -> Function:
@@ -101,28 +120,3 @@ def _either(cupy: Any, name: str) -> Function:
         return x.astype(dtype, copy=copy)  # as a method, which both have
 
     return astype if name == "astype" else call
-
-
-def _find_device(cupy: Any, device: str | None) -> int:
-    kind, _, index = (device or "cuda").partition(":")
-    number = int(index or 0) if index.isdecimal() or not index else -1
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-        if kind == "cuda" and 0 <= number < count:
-            # CuPy imports without a GPU and fails at first use: try a kernel and a product
-            with cupy.cuda.Device(number):
-                ones = cupy.ones((2, 2))
-                float(((ones + 1.0) @ ones).sum())
-            return number
-    except Exception as error:
-        raise BackendUnavailableError(
-            "cupy",
-            f"no usable CUDA device ({type(error).__name__}: {error})",
-            "It needs an NVIDIA GPU with its driver, and the CuPy built for it",
-        ) from error
-    raise BackendUnavailableError(
-        "cupy",
-        f"device={device!r} is not one of its devices here, expected 'cuda' or "
-        f"'cuda:0' to 'cuda:{count - 1}'",
-        "Leave device out",
-    )

@@ -31,10 +31,15 @@ Calls = list[Callable[[], Any]]
 
 
 class CupySteps:
-    """What prepares steps; it keeps the handle of cuBLAS."""
+    """What prepares steps; it keeps the handle of cuBLAS, and the one stream of all steps.
+
+    On one stream, graphs do not meet in the workspace of cuBLAS, and the memory of a step that is
+    let go can be another one's at once.
+    """
 
     def __init__(self, cupy: Any, precision: str) -> None:
         self.cupy, self.precision = cupy, precision
+        self._stream: Any = None
         self._products: Cublas | None = None
 
     def library(self) -> Library:
@@ -43,7 +48,6 @@ class CupySteps:
             "CuPy",
             self.cupy.ndarray,
             lambda array: int(array.data.ptr),
-            self.cupy.cuda.memory.OutOfMemoryError,
             self.prepare,
             (CAPTURED, FUSED),
         )
@@ -65,10 +69,22 @@ class CupySteps:
         plan = make_plan(found, len(tree_leaves(carry)), xs.shape[0])
         kernels = write_kernels(plan)
         if self._products is None:
-            self._products = Cublas(self.cupy, loaded_library(self.cupy), self.precision)
+            library = loaded_library(self.cupy)
+            self._stream = self.cupy.cuda.Stream(non_blocking=True)
+            with self._stream:
+                products = Cublas(self.cupy, library, self.precision)
+            products.use_stream(self._stream)
+            self._products = products
         tree = tree_map(lambda leaf: None, answer)
         return CupyStep(
-            self.cupy, plan, kernels, self._products, shared, tree, is_captured=rung == CAPTURED
+            self.cupy,
+            plan,
+            kernels,
+            self._products,
+            self._stream,
+            shared,
+            tree,
+            is_captured=rung == CAPTURED,
         )
 
 
@@ -93,6 +109,7 @@ class CupyStep:
         plan: Plan,
         kernels: list[Kernel | None],
         products: Cublas,
+        stream: Any,
         shared: Any,
         tree: Any,
         *,
@@ -101,7 +118,7 @@ class CupyStep:
         self.cupy, self.plan, self.products, self.tree = cupy, plan, products, tree
         self.is_captured = is_captured
         self._graph: Any = None
-        self._stream = cupy.cuda.Stream(non_blocking=True)
+        self._stream = stream
         given = {
             number: Shared.of(array)
             for number, array in zip(plan.shared, tree_leaves(shared), strict=True)
@@ -116,24 +133,35 @@ class CupyStep:
     def play(self, carry: Any, xs: Any) -> tuple[Any, tuple[Any, ...]]:
         """Run all steps."""
         current, stream, plan = self.cupy.cuda.get_current_stream(), self._stream, self.plan
+        ends = [self.arrays[slot] for slot in [*plan.carry, *(to for to, _ in plan.reports)]]
+        # of the caller's stream, which knows when it is read and can be used again
+        answers = [self.cupy.empty(end.shape, dtype=end.dtype) for end in ends]
         stream.wait_event(current.record())
-        self.products.use_stream(stream)
-        with stream:
-            self._load(carry, xs)
-            if self.is_captured and self._graph is None:
-                self._capture()
-                self._load(carry, xs)
-            for _ in range(xs.shape[0]):
-                if self._graph is not None:
-                    self._graph.launch(stream)
-                else:
-                    for call in self.calls:
-                        call()
-            of_all_steps = [to for to, _ in plan.reports]
-            leaves = iter([self.arrays[slot].copy() for slot in [*plan.carry, *of_all_steps]])
+        try:
+            with stream:
+                self._run(carry, xs)
+                for to, end in zip(answers, ends, strict=True):
+                    self.cupy.copyto(to, end)
+        except BaseException:
+            with suppress(Exception):  # what came in is being read
+                current.wait_event(stream.record())
+            raise
         current.wait_event(stream.record())
+        leaves = iter(answers)
         answer: tuple[Any, tuple[Any, ...]] = tree_map(lambda _: next(leaves), self.tree)
         return answer
+
+    def _run(self, carry: Any, xs: Any) -> None:
+        self._load(carry, xs)
+        if self.is_captured and self._graph is None:
+            self._capture()
+            self._load(carry, xs)
+        for _ in range(xs.shape[0]):
+            if self._graph is not None:
+                self._graph.launch(self._stream)
+            else:
+                for call in self.calls:
+                    call()
 
     def _load(self, carry: Any, xs: Any) -> None:
         for slot, leaf in zip(self.plan.carry, tree_leaves(carry), strict=True):
@@ -144,16 +172,16 @@ class CupyStep:
     def _capture(self) -> None:
         for call in self.calls:  # libraries and kernels are loaded at their first call
             call()
-        self._stream.synchronize()
-        self._stream.begin_capture()
+        self._stream.synchronize()  # what fails by then was no fault of the capture
         try:
+            self._stream.begin_capture()
             for call in self.calls:
                 call()
-        except Exception:
+            self._graph = self._stream.end_capture()
+        except BaseException:  # an interrupt, too: the stream would go on capturing
             with suppress(Exception):  # it says no more than that the capture has failed
                 self._stream.end_capture()
             raise
-        self._graph = self._stream.end_capture()
 
     def _bind(self, kernels: list[Kernel | None]) -> Calls:
         calls: Calls = []

@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from fastmlp.backends.devices import GPU_NAMES
 from fastmlp.backends.jax_forms import tuned, turn
+from fastmlp.backends.memory import is_out_of_memory
 from fastmlp.backends.record import (
     GPU_BLOCK_ROWS,
     Backend,
@@ -142,16 +144,25 @@ def _find_device(jax: Any, device: str | None) -> Any:
             raise ValueError(index)
         return jax.devices(platform or None)[int(index or 0)]
     except (RuntimeError, IndexError, ValueError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
         known = _platforms(jax)
         if not known:
             raise BackendUnavailableError(
                 "jax", f"it finds no device ({error})", "Unset JAX_PLATFORMS, or name another there"
             ) from error
+        if isinstance(error, IndexError):
+            count = len(jax.devices(platform or None))
+            expected = f"expected {platform + ':0'!r} to {f'{platform}:{count - 1}'!r}: "
+            expected += f"it sees {count} of them" if count > 1 else "it sees one of them"
+            hint = "Leave device out"
+        else:
+            expected = f"expected one of {known}, with ':0', ':1', ... for one of several"
+            hint = "Leave device out, or install the JAX build for it"
+            if platform in GPU_NAMES:
+                hint += ": pip install 'fastmlp[jax-cuda13]' (CUDA 13) or [jax-cuda12] (CUDA 12)"
         raise BackendUnavailableError(
-            "jax",
-            f"device={device!r} is not one of its devices here, expected one of {known}, "
-            "with ':0', ':1', ... for one of several",
-            "Leave device out, or install the JAX build for it",
+            "jax", f"device={device!r} is not one of its devices here, {expected}", hint
         ) from None
 
 

@@ -18,7 +18,7 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         raise BackendUnavailableError(
             "numpy",
             f"device={device!r} is not one of its devices, expected 'cpu'",
-            "Leave device out",
+            "Leave device out, or name a backend that has others: 'jax', 'cupy' or 'torch'",
         )
     check_precision("numpy", "cpu", precision)
 

@@ -60,7 +60,8 @@ def check_precision(name: str, device: str, precision: str, *offered: str) -> No
             name,
             f"precision={precision!r} is not one of its own on device {device!r}, expected "
             + (f"one of {known}" if offered else f"{known[0]!r}"),
-            "Leave precision out, or take a GPU",
+            "Leave precision out, or take a GPU"
+            + (" with another backend: 'jax', 'cupy' or 'torch'" if name == "numpy" else ""),
         )
 
 

@@ -6,8 +6,12 @@ import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from fastmlp.backends.devices import same_device
+from fastmlp.backends.owners import find_owner
 from fastmlp.backends.record import PRECISIONS, Backend, BackendUnavailableError
 from fastmlp.backends.standard import standard_backend
 
@@ -47,12 +51,10 @@ BUILT_IN = {
     ),
     "torch": _built_in("torch", "pip install 'fastmlp[torch]'"),
 }
-# Top-level package of an array's type -> the backend that it decides for, and its device there.
-ARRAY_PACKAGES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "jax": ("jax", lambda X: f"{X.device.platform}:{X.device.id}"),
-    "jaxlib": ("jax", lambda X: f"{X.device.platform}:{X.device.id}"),
-    "cupy": ("cupy", lambda X: f"cuda:{X.device.id}"),
-    "torch": ("torch", lambda X: str(X.device)),
+UNUSED_GPU = {
+    "jax": "There is an NVIDIA GPU, which this JAX does not see: pip install 'fastmlp[jax-cuda13]' "
+    "(CUDA 13) or [jax-cuda12] (CUDA 12)",
+    "torch": "There is an NVIDIA GPU, which this PyTorch does not see: install its build for CUDA",
 }
 
 
@@ -64,7 +66,7 @@ class BackendStatus(NamedTuple):
     device: str
     version: str
     reason: str
-    hint: str
+    hint: str  # what to do about it, or what would make more of this machine
 
 
 def backend_names() -> tuple[str, ...]:
@@ -87,15 +89,16 @@ def get_backend(name: str, device: str | None = None, precision: str = "float32"
     name : str
         One of `backend_names`.
     device : str, optional
-        "cpu", "gpu", "cuda:1", ...; left out, the library decides.
+        "cpu", "gpu", "cuda:1", ...; left out, a GPU that the library can use, else the CPU.
+        "gpu:1" and "cuda:1" are the same.
     precision : {"float32", "tf32", "bfloat16"}
         How float32 is multiplied: in full on every backend, unless less is asked for and the device
         can do it. Sums are float32, and so is all that is no product.
 
     Raises
     ------
-    ValueError
-        The name or the precision is unknown.
+    ValueError, TypeError
+        The name or the precision is unknown, or the device is no name.
     BackendUnavailableError
         The library is not installed, or has no such device here, or the device no such precision.
 
@@ -106,6 +109,11 @@ def get_backend(name: str, device: str | None = None, precision: str = "float32"
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} is unknown, expected one of {list(PRECISIONS)}.")
+    if not isinstance(device, str | None):
+        raise TypeError(
+            f"device={device!r} is a {type(device).__name__}, expected a name such as 'cpu' or "
+            "'cuda:1', or None."
+        )
     return _make(name, device, precision)
 
 
@@ -161,7 +169,7 @@ def resolve_backend(
     'numpy'
     """
     if isinstance(backend, Backend):
-        if device is not None and device != backend.device:
+        if device is not None and not same_device(device, backend.device):
             raise ValueError(
                 f"device={device!r} contradicts the given backend record, which runs on "
                 f"{backend.device!r}. Leave device out, or give the backend by name."
@@ -207,22 +215,8 @@ def array_backend(X: Any, name: str = "X") -> Backend | None:
     >>> array_backend([1.0, 2.0]) is None
     True
     """
-    owner = ARRAY_PACKAGES.get(type(X).__module__.partition(".")[0])
-    if owner is None:
-        return standard_backend(X)
-    if "Tracer" in type(X).__name__:
-        raise TypeError(
-            f"{name} is a {type(X).__name__} of JAX, expected an array with values: the methods of "
-            "estimators check what they are given and cannot be called within jax.jit, jax.grad or "
-            "jax.vmap. Call them from outside, as they compile what they compute; what is to be "
-            "traced can be written with coefs_ and intercepts_."
-        )
-    if owner[0] == "torch" and str(X.layout) != "torch.strided":
-        raise ValueError(
-            f"{name} is a tensor with layout {X.layout}, expected a dense one: give "
-            f"{name}.to_dense(), or a sparse matrix of SciPy."
-        )
-    return get_backend(owner[0], owner[1](X))
+    owner = find_owner(X, name)
+    return standard_backend(X) if owner is None else get_backend(*owner)
 
 
 def backend_status(name: str, device: str | None = None) -> BackendStatus:
@@ -231,7 +225,15 @@ def backend_status(name: str, device: str | None = None) -> BackendStatus:
         backend = get_backend(name, device)
     except BackendUnavailableError as error:
         return BackendStatus(name, False, "", "", error.reason, error.hint)
-    return BackendStatus(name, True, backend.device, _version(_source(name).library), "", "")
+    hint = UNUSED_GPU.get(name, "") if device is None and _leaves_gpu(backend) else ""
+    return BackendStatus(name, True, backend.device, _version(_source(name).library), "", hint)
+
+
+def _leaves_gpu(backend: Backend) -> bool:
+    """Tell whether this machine has an NVIDIA GPU that the backend does not see."""
+    has_gpu = Path("/dev/nvidia0").exists() or which("nvidia-smi") is not None
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return backend.device == "cpu" and has_gpu and not hidden
 
 
 def _version(library: str) -> str:

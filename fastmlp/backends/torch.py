@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from importlib import import_module
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
+from fastmlp.backends.devices import gpu_names, gpu_number
 from fastmlp.backends.ladder import Ladder
+from fastmlp.backends.memory import first_line, is_out_of_memory
 from fastmlp.backends.record import (
     GPU_BLOCK_ROWS,
     Backend,
@@ -21,14 +24,15 @@ from fastmlp.backends.record import (
     check_precision,
     python_scan,
 )
-from fastmlp.backends.torch_loop import cuda_capture, torch_library
+from fastmlp.backends.torch_loop import cuda_capture, cuda_turns, torch_library
 from fastmlp.core.arrays import Array, Namespace
 
+TURNS = RLock()  # what PyTorch is told holds for all threads
 OFFERED = {"cpu": ("bfloat16",), "cuda": ("tf32", "bfloat16")}
 
 
 def create(device: str | None, precision: str = "float32") -> Backend:
-    """Make the record for ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; None is the CPU."""
+    """Make the record for ``"cpu"``, ``"cuda:1"``, ``"gpu:1"``, ``"mps"``; None: a GPU of CUDA."""
     import torch
 
     chosen = _find_device(torch, device)
@@ -64,6 +68,9 @@ def create(device: str | None, precision: str = "float32") -> Backend:
 
         return call
 
+    def jit(f: Function) -> Function:
+        return ladder.with_room(scoped(f)) if on_cuda else scoped(f)
+
     def to_device(host: Any, dtype: str) -> Array:
         # a copy: tensors cannot be read-only, NumPy arrays can
         return cast(Array, torch.from_numpy(np.array(host, dtype=dtype)).to(chosen))
@@ -79,16 +86,16 @@ def create(device: str | None, precision: str = "float32") -> Backend:
         elif chosen.type == "mps":
             torch.mps.synchronize()
 
-    ladder = Ladder(xp, torch_library(torch, cuda_capture(torch)))
+    ladder = Ladder(xp, torch_library(torch, cuda_capture(torch), cuda_turns(torch)))
     return Backend(
         name="torch",
         device=str(chosen),
         precision=precision,
         xp=xp,
-        jit=scoped,
+        jit=jit,
         scan=ladder.scan if on_cuda else python_scan(xp),
         rung=(lambda: ladder.rung) if on_cuda else lambda: Rung("", ""),
-        to_device=to_device,
+        to_device=ladder.with_room(to_device) if on_cuda else to_device,
         to_host=to_host,
         sync=sync,
         block_rows=GPU_BLOCK_ROWS if on_cuda else 1024,
@@ -113,12 +120,13 @@ def _products(torch: Any, kind: str, precision: str) -> Iterator[None]:
     name, wanted = "fp32_precision", "tf32" if is_tf32 else "ieee"
     if not hasattr(products, name):
         name, wanted = "allow_tf32", is_tf32
-    before = getattr(products, name)
-    setattr(products, name, wanted)
-    try:
-        yield
-    finally:
-        setattr(products, name, before)
+    with TURNS:
+        before = getattr(products, name)
+        setattr(products, name, wanted)
+        try:
+            yield
+        finally:
+            setattr(products, name, before)
 
 
 def _namespace() -> Any:
@@ -129,12 +137,30 @@ def _namespace() -> Any:
 
 
 def _find_device(torch: Any, device: str | None) -> Any:
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    number = gpu_number(name)
+    if number is not None:
+        name = f"cuda:{number}"
     try:
-        return torch.zeros(1, device=device or "cpu").device  # "cuda" becomes "cuda:0"
+        if name.partition(":")[0] == "meta" or name.removeprefix("cpu") not in (name, "", ":0"):
+            raise RuntimeError("there is one CPU" if name[:3] == "cpu" else "it holds no numbers")
+        return torch.zeros(1, device=name).device  # "mps" becomes "mps:0"
     except (RuntimeError, AssertionError) as error:
+        said = first_line(error)
+        if is_out_of_memory(error):
+            raise BackendUnavailableError(
+                "torch",
+                f"device {name!r} has no memory left ({said})",
+                "nvidia-smi shows who has it: end that, or name another device",
+            ) from None
+        count = torch.cuda.device_count()
+        gpus = gpu_names(count) if count else f"'cuda' with a GPU and {_build(torch)}"
         raise BackendUnavailableError(
             "torch",
-            f"device={device!r} cannot be used here ({str(error).splitlines()[0]}), "
-            "expected 'cpu', 'cuda', 'cuda:0' or 'mps'",
+            f"device={device!r} cannot be used here ({said}), expected 'cpu', {gpus}, or 'mps'",
             "Leave device out, or install the PyTorch build for it",
         ) from None
+
+
+def _build(torch: Any) -> str:
+    return "its driver" if torch.version.cuda else "a PyTorch that is built for CUDA"

@@ -7,12 +7,12 @@ from numbers import Integral
 
 import numpy as np
 
+from fastmlp.backends.notices import warn
 from fastmlp.callbacks import symptoms
 from fastmlp.callbacks.base import Callback
 from fastmlp.callbacks.examination import examine
 from fastmlp.callbacks.symptoms import Finding, Symptom, TrainingAdvice
 from fastmlp.callbacks.view import EpochView
-from fastmlp.training.notices import warn
 
 
 class TrainingDoctor(Callback):

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fastmlp.backends import Backend
+from fastmlp.backends.notices import warn
 from fastmlp.estimators.arrays import as_host, features, filled
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.methods import Exchange
@@ -27,7 +28,6 @@ from fastmlp.estimators.progress import progress_bar
 from fastmlp.estimators.solvers import Job, Samples, advise, run_epochs, run_lbfgs
 from fastmlp.estimators.validation import Validation, as_given, split_off
 from fastmlp.training import Trainer, draw_params
-from fastmlp.training.notices import warn
 from fastmlp.training.placed import dtype_name
 
 

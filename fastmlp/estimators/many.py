@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import _num_samples
 
 from fastmlp.backends import array_backend
+from fastmlp.backends.notices import warn
 from fastmlp.estimators.arrays import as_host
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.on_device import home, rows_of
@@ -21,7 +22,6 @@ from fastmlp.estimators.progress import Show, progress_bar
 from fastmlp.estimators.solvers import Hear, Job, advise, end_diverged, epochs_of
 from fastmlp.training import DivergenceError, Trainer
 from fastmlp.training.many import Learner, train_many
-from fastmlp.training.notices import warn
 
 # What networks of one pass may differ in; it changes no program and no shape.
 OWN = ("random_state", "learning_rate_init")

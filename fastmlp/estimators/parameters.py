@@ -140,7 +140,8 @@ DESCRIPTION = """
         array of JAX, CuPy or PyTorch decides by itself; host data takes the environment variable
         FASTMLP_BACKEND, else NumPy.
     device : str or None, default=None
-        "cpu", "gpu", "cuda:1", ...; None: that of X, or the library's own choice.
+        "cpu", "gpu", "cuda:1", ...; None: that of X, else a GPU that the library can use, else the
+        CPU.
     dtype : {"float32", "float64"} or None, default=None
         Of the weights and all computation; None: float32 if X is float32, else float64.
     precision : {"float32", "tf32", "bfloat16"} or None, default=None

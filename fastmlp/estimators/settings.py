@@ -11,12 +11,12 @@ from sklearn.base import BaseEstimator
 
 from fastmlp import core
 from fastmlp.backends import Backend, resolve_backend
+from fastmlp.backends.notices import warn
 from fastmlp.core import ACTIVATIONS, Augmentation, Loss, Optimizer, Params, Recipe
 from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.parameters import CONSTRAINTS, SCHEDULES
 from fastmlp.training import Trainer, TrainerLike
-from fastmlp.training.notices import warn
 
 
 class Settings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

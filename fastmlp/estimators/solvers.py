@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.backends import Backend
+from fastmlp.backends.notices import warn
 from fastmlp.core import Recipe
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.learning_rate import planned
@@ -19,7 +20,6 @@ from fastmlp.estimators.parameters import SCHEDULES
 from fastmlp.estimators.validation import Given, Validation
 from fastmlp.training import DivergenceError, Epoch, Trainer, TrainerLike
 from fastmlp.training.lbfgs import minimize
-from fastmlp.training.notices import warn
 
 # Hears of an epoch, and whether there may be another; a true answer ends the training.
 Hear = Callable[[bool], bool]

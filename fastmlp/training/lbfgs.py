@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastmlp.core.network import Layer, Params
 from fastmlp.training.checks import check_batches
+from fastmlp.training.memory import tells_of_memory
 from fastmlp.training.programs import programs
 from fastmlp.training.protocol import DivergenceError, Epoch
 from fastmlp.training.trainer import Trainer
@@ -26,6 +27,7 @@ class Ended(NamedTuple):
     reason: str
 
 
+@tells_of_memory
 def minimize(
     trainer: Trainer,
     X: NDArray[Any],

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.backends.memory import first_line, is_out_of_memory
 from fastmlp.backends.record import Backend, Many
 from fastmlp.core.arrays import Array
 from fastmlp.core.augmentation import Grid
@@ -25,7 +26,7 @@ from fastmlp.core.step import Carry, Recipe
 from fastmlp.core.tree import tree_map
 from fastmlp.training.chance import seed_words
 from fastmlp.training.checks import check_batches, check_order, check_weights
-from fastmlp.training.memory import DeviceMemoryError, is_out_of_memory
+from fastmlp.training.memory import DeviceMemoryError
 from fastmlp.training.programs import Data, epoch_of
 from fastmlp.training.protocol import DivergenceError, Epoch, OnEpoch, diverged
 from fastmlp.training.trainer import Trainer
@@ -98,7 +99,7 @@ def train_many(learners: Sequence[Learner], X: NDArray[Any] | Array, y: NDArray[
         return
     raise DeviceMemoryError(
         f"{first.name} on {first.device!r} has no memory for {len(learners)} networks at once "
-        f"({str(cause).splitlines()[0]}): train fewer at a time."
+        f"({first_line(cause)}): train fewer at a time."
     ) from cause
 
 

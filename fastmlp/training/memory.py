@@ -6,29 +6,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-F = TypeVar("F", bound=Callable[..., Any])
+from fastmlp.backends.memory import first_line, is_out_of_memory
+from fastmlp.training.placed import dtype_name
 
-MARKS = ("out of memory", "resource_exhausted", "resource exhausted", "unable to allocate")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DeviceMemoryError(MemoryError):
     """A device, or the host, has no room for what was asked; the trainer is as it was before."""
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error of any library means that.
-
-    Examples
-    --------
-    >>> is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes."))
-    True
-    >>> is_out_of_memory(RuntimeError("invalid argument"))
-    False
-    """
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(mark in text for mark in MARKS)
-    )
 
 
 def tells_of_memory(method: F) -> F:
@@ -43,13 +28,31 @@ def tells_of_memory(method: F) -> F:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            said = (str(error).splitlines() or [""])[0] or type(error).__name__
             # without its frames, which hold the arrays that there was no room for
             cause = error.with_traceback(None)
+        X = args[0] if args else settings.get("X")
+        advice = _advice(method.__name__, self, X)
+        kept = f" The weights of epoch {self.epoch} are kept." if self.epoch else ""
         raise DeviceMemoryError(
-            f"{self.name} on {self.device!r} has no memory left ({said}): try a batch_size below "
-            f"{self.batch_size}, a smaller network, or X as uint8. The weights of epoch "
-            f"{self.epoch} are kept."
+            f"{self.name} on {self.device!r} has no memory left ({first_line(cause)}): try "
+            f"{', '.join(advice[:-1])}{' or ' if advice[1:] else ''}{advice[-1]}.{kept}"
         ) from cause
 
     return call  # type: ignore[return-value]
+
+
+def _advice(name: str, trainer: Any, X: Any) -> list[str]:
+    """Return what takes less memory, of what the method takes memory for."""
+    data = getattr(X, "arrays", None)  # of data that have been placed
+    X = X if data is None else data.X
+    bytes_for = ["X as uint8"] * (hasattr(X, "dtype") and dtype_name(X) != "uint8")
+    smaller = ["dtype='float32'"] * (trainer.dtype == "float64")
+    if name in ("__init__", "set_params", "params"):
+        return [*smaller, "a smaller network"]
+    if name in ("place", "minimize"):
+        return [*bytes_for, *smaller, "fewer rows"]
+    if name == "train":
+        below = [f"a batch_size below {trainer.batch_size}"] * (trainer.batch_size > 1)
+        return [*below, *smaller, *bytes_for, "a smaller network"]
+    n, most = X.shape[0], trainer.backend.block_rows
+    return [*smaller, f"fewer than {min(n, most)} rows at a time" if n > 1 else "a smaller network"]

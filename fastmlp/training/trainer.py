@@ -77,6 +77,7 @@ class Trainer(Predictor):
     array([[21.]])
     """
 
+    @tells_of_memory
     def __init__(
         self,
         backend: Backend,
@@ -99,12 +100,12 @@ class Trainer(Predictor):
         )
         self.backend, self.recipe, self.batch_size, self.dtype = backend, recipe, batch_size, dtype
         self.learning_rate, self.overlap, self.seed = learning_rate, overlap, int(seed)
+        self.name, self.device = backend.name, backend.device
+        self.epoch = 0  # complete ones, the carry is the last one's
         xp: Any = np  # the host's
         state = recipe.optimizer.init(xp, params)
         host = Carry(params, state, xp.asarray(learning_rate), xp.asarray(0.0))
         self.carry: Carry = backend.place(host, dtype)
-        self.name, self.device = backend.name, backend.device
-        self.epoch = 0  # complete ones, the carry is the last one's
         self._programs = programs(backend, recipe)
         self._ready: tuple[Carry, Params] | None = None
         self._no_rest = backend.to_device(np.empty(0), "int32")
@@ -286,11 +287,13 @@ class Trainer(Predictor):
         wide: Carry = self._programs.widen(carry, self.carry, back)
         return wide
 
+    @tells_of_memory
     def params(self) -> Params:
         """Weights and biases of the last complete epoch, on the host."""
         params: Params = self.backend.fetch(self.carry.params)
         return params
 
+    @tells_of_memory
     def set_params(self, params: Params) -> None:
         """Go on with other weights and biases of the same shapes; all else stays."""
         self.carry = self.carry._replace(params=self.backend.place(params, self.dtype))
