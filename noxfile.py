@@ -44,7 +44,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests of a machine without a GPU: ``nox -s tests -- -k gradients``."""
     session.install("-e", ".[all]", *groups("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session

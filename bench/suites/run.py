@@ -194,7 +194,8 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
 
 def _environment(threads: int) -> dict[str, str]:
     """Return that of a child, which runs in the root of the repository."""
-    own = dict(os.environ)
+    # what pytest tells of itself is not for a pytest below it
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     if own.get("FASTMLP_DATA"):
         own["FASTMLP_DATA"] = str(Path(own["FASTMLP_DATA"]).resolve())
     return own | threads_environment(threads)

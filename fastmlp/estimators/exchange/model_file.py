@@ -25,7 +25,7 @@ from fastmlp.estimators.history import History
 from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.patience import Patience
-from fastmlp.training.notices import warn
+from fastmlp.backends.notices import warn
 
 CLASSES = ("MLPClassifier", "MLPRegressor")
 WHERE = ("backend", "device", "precision")  # the file is for any of them
