@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import fastmlp
 from fastmlp.backends import PRECISIONS
+from fastmlp.backends.notices import warn
 from fastmlp.core import ACTIVATIONS, Params
 from fastmlp.estimators.course import Course
 from fastmlp.estimators.exchange.container import compose, read, write
@@ -25,7 +26,6 @@ from fastmlp.estimators.history import History
 from fastmlp.estimators.learning_rate import LearningRate
 from fastmlp.estimators.losses import REPORTED
 from fastmlp.estimators.patience import Patience
-from fastmlp.backends.notices import warn
 
 CLASSES = ("MLPClassifier", "MLPRegressor")
 WHERE = ("backend", "device", "precision")  # the file is for any of them
