@@ -7,6 +7,7 @@ import os
 import uuid
 from typing import Any
 
+from fastmlp.energy.devices import APPLE, is_gpu, parse
 from fastmlp.energy.flags import duration_is_off
 from fastmlp.energy.grid import JOULES_PER_KWH
 from fastmlp.energy.hardware import UNKNOWN, Origin, origins
@@ -42,7 +43,7 @@ class CodeCarbon:
     def close(self, span: Span) -> Finding:
         """End the task."""
         result = self._tracker.stop_task(self._task)
-        return read_result(result, hardware_of(self._tracker), span.wall_s, self._scope)
+        return read_result(result, hardware_of(self._tracker), span, self._scope)
 
     def tdp_w(self) -> float | None:
         """Power of all threads that CodeCarbon's own model assumes; None if it has none."""
@@ -53,7 +54,7 @@ class CodeCarbon:
         return None
 
 
-def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope: str) -> Finding:
+def read_result(result: Any, hardware: list[object] | None, span: Span, scope: str) -> Finding:
     """Check the result of one task and label its components.
 
     Parameters
@@ -62,8 +63,8 @@ def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope
         CodeCarbon's task result, energies in kWh and duration in seconds; None if it failed.
     hardware
         The tracker's hardware list, which tells the origins; None if it has none.
-    wall_s
-        Duration of the window by our own clock, in seconds.
+    span
+        The window by our own clocks.
     scope
         The tracking mode, which holds unless a counter of the whole machine was read.
 
@@ -73,7 +74,7 @@ def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope
         Never raises for a bad result: components are absent and flags say why.
     """
     flags = ("environment",) if environment_overrides() else ()
-    rejected = _rejection(result, wall_s)
+    rejected = _rejection(result, span.wall_s)
     if rejected:
         flag, why = rejected
         return Finding(dict.fromkeys(COMPONENTS, absent(why)), (*flags, flag), scope)
@@ -88,10 +89,24 @@ def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope
         else:
             flag = f"{component}_not_positive"
             parts[component] = absent("the tracker gave no positive energy", flag)
+    if not _counts(hardware or [], span.device):
+        parts["gpu"] = absent(f"the tracker does not read {span.device}")
     counted = parts["cpu"].label in ("measured", "sampled")
     return Finding(
         parts, flags, "machine" if counted else scope, _joules(result, "energy_consumed")
     )
+
+
+def _counts(hardware: list[object], device: str) -> bool:
+    """Tell whether GPUs in the tracker's list, if there are any, can be the device of the work."""
+    kinds = {type(item).__name__ for item in hardware}
+    kind = parse(device).kind
+    if not is_gpu(device) or not kinds & {"GPU", "AppleSiliconChip"}:
+        return True
+    if kind in APPLE:
+        return "AppleSiliconChip" in kinds
+    # "gpu" is what some libraries call Apple's, too
+    return kind == "gpu" or (kind in ("cuda", "nvidia", "rocm", "hip") and "GPU" in kinds)
 
 
 def _rejection(result: Any, wall_s: float) -> tuple[str, str] | None:

@@ -34,6 +34,8 @@ FLAGS: Mapping[str, str] = {
     "there is no total",
     "device_not_said": "there is a GPU, and the window does not say whether the work ran on it; "
     "its joules are not charged: pass device=",
+    "gpu_doubtful": "gpu= names another place on the bus than the number of the device; CUDA may "
+    "count otherwise, so name it by its UUID: gpu='GPU-...'",
     "unknown_method": "the tracker does not say how a component was obtained",
     "source_failed": "a source of joules gave no result, or raised",
     "duration_mismatch": "the tracker's duration is not the duration of the window",

@@ -11,6 +11,7 @@ from functools import partial
 
 import fastmlp
 from fastmlp.energy.assemble import Setting, Work, assemble
+from fastmlp.energy.devices import parse
 from fastmlp.energy.engines import choose
 from fastmlp.energy.grid import GridZone, as_grid
 from fastmlp.energy.host import threads, threads_are_pinned
@@ -111,19 +112,18 @@ class EnergyMeter:
             Name of the library that computes, for people.
         device
             Where it computes, as backends name it: "cpu", "gpu:0", "cuda:0", ... Only a GPU that
-            is named here is charged. "" = not said.
+            is named here is charged. "" or "auto" = not said.
 
         Raises
         ------
         ValueError
-            ``work`` is not a finite number above 0, or ``device`` is not a string.
+            ``work`` is not a finite number above 0, or ``device`` is not the name of one.
         RuntimeError
             The meter was made in the parent of a forked process.
         """
         if not (math.isfinite(work) and work > 0):
             raise ValueError(f"work={work!r}: expected a finite number above 0")
-        if not isinstance(device, str):
-            raise ValueError(f"device={device!r}: expected a name such as 'cpu' or 'cuda:0', or ''")
+        device = parse(device).name
         if os.getpid() != self._pid:
             raise RuntimeError(
                 f"window(): the meter belongs to process {self._pid}, this is {os.getpid()}; "

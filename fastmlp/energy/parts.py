@@ -71,17 +71,6 @@ def absent(why: str, flag: str = "") -> Part:
     return Part(None, "absent", why, flag)
 
 
-def is_gpu(device: str) -> bool:
-    """Tell whether a device, named as backends name it, is another than the processor.
-
-    Examples
-    --------
-    >>> [is_gpu(device) for device in ("", "cpu", "cpu:0", "cuda:0", "gpu:1", "mps")]
-    [False, False, False, True, True, True]
-    """
-    return device.partition(":")[0] not in ("", "cpu")
-
-
 def merge(findings: Sequence[Finding]) -> Finding:
     """Take each component from the first source that answers for it, be it with joules or without.
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from fastmlp.energy.devices import is_gpu
 from fastmlp.energy.explain import explain
 from fastmlp.energy.flags import FLAGS
 from fastmlp.energy.grid import GridZone, as_grid, co2e_mg
-from fastmlp.energy.parts import COMPONENTS, LABELS, is_gpu
+from fastmlp.energy.parts import COMPONENTS, LABELS
 
 SCHEMA_VERSION = 1
 PUE = 1.0  # power of a building over that of its computers: joules here are those of the computer
