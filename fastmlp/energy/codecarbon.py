@@ -29,6 +29,8 @@ class CodeCarbon:
         CodeCarbon is missing or too old: ``pip install 'fastmlp[energy]'``.
     """
 
+    components: tuple[str, ...] = COMPONENTS
+
     def __init__(self, scope: str) -> None:
         self._scope = scope
         self._tracker = warm_tracker(os.getpid(), scope)

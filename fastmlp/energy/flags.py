@@ -41,7 +41,8 @@ FLAGS: Mapping[str, str] = {
     "duration_mismatch": "the tracker's duration is not the duration of the window",
     "counter_wrapped": "the window is so long that a counter may have wrapped more than once: "
     "measure shorter windows",
-    "power_above_limit": "the mean power is above the limit that the hardware names",
+    "power_above_limit": "the mean power is over 10 % above the limit that the hardware names, "
+    "or above what any processor takes; joules of RAPL are dropped then",
     "cpu_not_positive": "no positive CPU energy was read",
     "gpu_not_positive": "no positive GPU energy was read",
     "ram_not_positive": "no positive RAM energy was read",

@@ -34,6 +34,8 @@ class GpuCounters:
         There is no GPU, or it counts no energy.
     """
 
+    components: tuple[str, ...] = ("gpu",)
+
     def __init__(self, nvml: Nvml, gpu: str | int | None = None) -> None:
         self._nvml = nvml
         visible = visible_gpu(os.environ)

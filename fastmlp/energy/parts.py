@@ -13,6 +13,7 @@ COMPONENTS = ("cpu", "gpu", "ram")
 # estimated  a model turned time or load into joules
 # assumed    a fixed constant, or a method that fastmlp does not know
 # absent     there is no value
+FAILED = "source_failed"
 LABELS = ("measured", "sampled", "estimated", "assumed", "absent")
 
 
@@ -51,7 +52,12 @@ class Finding(NamedTuple):
 
 
 class Source(Protocol):
-    """Something that has joules of a window; used by one window at a time."""
+    """Something that has joules of a window; used by one window at a time.
+
+    If it fails, it is `components` that have no joules, and its error is the reason.
+    """
+
+    components: tuple[str, ...]
 
     def open(self) -> None:
         """Begin, right before the work."""
@@ -74,6 +80,8 @@ def absent(why: str, flag: str = "") -> Part:
 def merge(findings: Sequence[Finding]) -> Finding:
     """Take each component from the first source that answers for it, be it with joules or without.
 
+    One that failed is heard last. But where nobody has joules, it says why there are none.
+
     Examples
     --------
     >>> counter = Finding({"gpu": Part(250.0, "measured", "NVML")})
@@ -83,7 +91,12 @@ def merge(findings: Sequence[Finding]) -> Finding:
     """
     parts, scope = {}, ""
     for component in COMPONENTS:
-        chosen = next((one for one in findings if component in one.parts), None)
+        heard = [one for one in findings if component in one.parts]
+        failed = [one for one in heard if FAILED in one.flags]
+        sound = [one for one in heard if FAILED not in one.flags]
+        chosen = next(iter(sound or failed), None)
+        if chosen and failed and chosen.parts[component].joules is None:
+            chosen = failed[0]
         parts[component] = chosen.parts[component] if chosen else absent("no source reads it")
         if component == "cpu" and chosen:
             scope = chosen.scope
@@ -96,6 +109,8 @@ def merge(findings: Sequence[Finding]) -> Finding:
 
 class Told:
     """A source that always says the same: why something cannot be read."""
+
+    components: tuple[str, ...] = COMPONENTS
 
     def __init__(self, finding: Finding) -> None:
         self._finding = finding

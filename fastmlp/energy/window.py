@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from fastmlp.energy.host import Clocks, close_clocks, open_clocks
-from fastmlp.energy.parts import COMPONENTS, Finding, Source, Span, absent, merge
+from fastmlp.energy.parts import FAILED, Finding, Source, Span, absent, merge
 from fastmlp.energy.result import EnergyResult
 
 
@@ -98,9 +98,7 @@ class EnergyWindow:
             findings = [self._close(source, span) for source in self._sources]
         finally:
             self._lock.release()
-        failed = [finding for finding in findings if "source_failed" in finding.flags]
-        sound = [finding for finding in findings if "source_failed" not in finding.flags]
-        self._result = self._to_result(span, merge([*sound, *failed]))
+        self._result = self._to_result(span, merge(findings))
 
     def _open(self, source: Source) -> None:
         self._begun.append(source)
@@ -112,11 +110,11 @@ class EnergyWindow:
     def _close(self, source: Source, span: Span) -> Finding:
         for failed, error in self._failures:
             if failed is source:
-                return _failure("start", error)
+                return _failure(source, "start", error)
         try:
             return source.close(span)
         except Exception as error:
-            return _failure("stop", error)
+            return _failure(source, "stop", error)
 
     def _abandon(self) -> None:
         # The work ended without a result: what was begun is ended, so that the next window can.
@@ -126,9 +124,9 @@ class EnergyWindow:
                 source.close(span)
 
 
-def _failure(edge: str, error: Exception) -> Finding:
+def _failure(source: Source, edge: str, error: Exception) -> Finding:
     reason = absent(f"{type(error).__name__} at the {edge}: {error}")
-    return Finding(dict.fromkeys(COMPONENTS, reason), ("source_failed",))
+    return Finding(dict.fromkeys(source.components, reason), (FAILED,))
 
 
 @functools.cache
