@@ -188,6 +188,20 @@ def test_busy_seconds_follow_the_model_of_the_tracker(meter: EnergyMeter) -> Non
     assert not {"source_failed", "unknown_method", "short_window"} & set(result.flags)
 
 
+def test_a_child_that_ended_is_in_the_joules_and_in_the_time(meter: EnergyMeter) -> None:
+    cpu = parts_of_the_tracker().get("CPU")
+    if getattr(cpu, "_mode", None) != "cpu_load" or host_module._resource() is None:
+        pytest.skip("a counter bills the whole machine, or children are not counted")
+    assert cpu is not None
+    loop = "import time\nwhile time.process_time() < 0.6: pass"
+    with meter.window(device="cpu") as window:
+        subprocess.run([sys.executable, "-c", loop], check=True, timeout=60)
+    result = window.result
+    assert result.cpu_s is not None
+    assert result.cpu_s > 0.5
+    assert result.cpu_j == pytest.approx(cpu._tdp / cpu._cpu_count * result.cpu_s, rel=0.1)
+
+
 def test_process_scope_takes_no_cpu_samples_inside_a_window(
     meter: EnergyMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,13 @@ from typing import Any
 from fastmlp.energy.devices import APPLE, is_gpu, parse
 from fastmlp.energy.flags import duration_is_off
 from fastmlp.energy.grid import JOULES_PER_KWH
-from fastmlp.energy.hardware import UNKNOWN, Origin, origins
+from fastmlp.energy.hardware import UNKNOWN, Origin, origins, watts_per_thread
 from fastmlp.energy.parts import COMPONENTS, Finding, Part, Span, absent
 from fastmlp.energy.tracker import environment_overrides, hardware_of, warm_tracker
+
+# CodeCarbon's edges are outside of ours, and its processor time comes in ticks of 10 ms.
+SEEN_TOLERANCE = 0.1
+EDGE_S = 0.1
 
 
 class CodeCarbon:
@@ -91,12 +95,33 @@ def read_result(result: Any, hardware: list[object] | None, span: Span, scope: s
         else:
             flag = f"{component}_not_positive"
             parts[component] = absent("the tracker gave no positive energy", flag)
+    if getattr(result, "cpu_energy", None) == 0 or parts["cpu"].joules is not None:
+        parts["cpu"] = _with_children(parts["cpu"], hardware or [], span)
     if not _counts(hardware or [], span.device):
         parts["gpu"] = absent(f"the tracker does not read {span.device}")
     counted = parts["cpu"].label in ("measured", "sampled")
     return Finding(
         parts, flags, "machine" if counted else scope, _joules(result, "energy_consumed")
     )
+
+
+def _with_children(cpu: Part, hardware: list[object], span: Span) -> Part:
+    """Make joules of the process cover the children that its processor time covers."""
+    # CodeCarbon compares the processes that there are at the two edges of a task. One that ended
+    # in between is in neither, and one that was there before and after is in both.
+    watts = watts_per_thread(hardware)
+    if watts is None:
+        return cpu
+    own_j = cpu.joules or 0.0
+    seen_s, own_s = own_j / watts, span.cpu_s - span.children_s
+    if seen_s > own_s * (1 + SEEN_TOLERANCE) + EDGE_S:
+        cpu = cpu._replace(flag="children_running")
+    if span.children_s <= 0:
+        return cpu
+    added = f"{span.children_s:.3g} s of it by children that ended, added to what CodeCarbon sees"
+    method = f"{watts:.3g} W/thread x CPU time, {added}"
+    flag = "" if cpu.joules is None else cpu.flag
+    return Part(own_j + watts * span.children_s, "estimated", method, flag)
 
 
 def _counts(hardware: list[object], device: str) -> bool:

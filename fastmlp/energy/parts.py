@@ -20,7 +20,8 @@ LABELS = ("measured", "sampled", "estimated", "assumed", "absent")
 class Span(NamedTuple):
     """A closed window as the operating system saw it.
 
-    ``cpu_s`` is the processor time of this process and its children, ``busy_s`` and ``capacity_s``
+    ``cpu_s`` is the processor time of this process and of those of its children that it has waited
+    for, the latter alone ``children_s``; ``busy_s`` and ``capacity_s``
     that of the whole machine, used and there to be used; None where the system does not tell.
     """
 
@@ -30,6 +31,7 @@ class Span(NamedTuple):
     busy_s: float | None = None
     capacity_s: float | None = None
     rss_peak_bytes: int | None = None
+    children_s: float = 0.0
 
 
 class Part(NamedTuple):
