@@ -38,8 +38,8 @@ FLAGS: Mapping[str, str] = {
     "count otherwise, so name it by its UUID: gpu='GPU-...'",
     "unknown_method": "the tracker does not say how a component was obtained",
     "source_failed": "a source of joules gave no result, or raised",
-    "children_running": "child processes that run before and after the window, as workers of a pool "
-    "do, are in CodeCarbon's joules and not in the processor time: take scope='machine'",
+    "children_running": "child processes that run before and after the window, as workers of a "
+    "pool do, are in CodeCarbon's joules and not in the processor time: take scope='machine'",
     "duration_mismatch": "the tracker's duration is not the duration of the window",
     "counter_wrapped": "the window is so long that a counter may have wrapped more than once: "
     "measure shorter windows",
