@@ -102,7 +102,7 @@ def foreign_share(busy_s: float, own_s: float, capacity_s: float) -> float | Non
     >>> foreign_share(busy_s=5.5, own_s=5.0, capacity_s=10.0)
     0.05
     """
-    return max(0.0, (busy_s - own_s) / capacity_s) if capacity_s > 0 else None
+    return min(1.0, max(0.0, (busy_s - own_s) / capacity_s)) if capacity_s > 0 else None
 
 
 def duration_is_off(said_s: float, wall_s: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -11,6 +10,7 @@ from functools import partial
 
 import fastmlp
 from fastmlp.energy.assemble import Setting, Work, assemble
+from fastmlp.energy.checks import positive, text
 from fastmlp.energy.devices import parse
 from fastmlp.energy.engines import choose
 from fastmlp.energy.grid import GridZone, as_grid
@@ -117,19 +117,25 @@ class EnergyMeter:
         Raises
         ------
         ValueError
-            ``work`` is not a finite number above 0, or ``device`` is not the name of one.
+            ``work`` is not a finite number above 0, ``unit`` is empty, ``device`` is no
+            device's name, ``sync`` cannot be called, or ``label`` or ``backend`` is not text.
         RuntimeError
             The meter was made in the parent of a forked process.
         """
-        if not (math.isfinite(work) and work > 0):
-            raise ValueError(f"work={work!r}: expected a finite number above 0")
+        amount, unit = positive("work", work), text("unit", unit, empty=False)
+        label, backend = text("label", label), text("backend", backend)
+        if sync is not None and not callable(sync):
+            raise ValueError(
+                f"sync={sync!r}: expected a function without arguments that waits for the device, "
+                "such as torch.cuda.synchronize, or None"
+            )
         device = parse(device).name
         if os.getpid() != self._pid:
             raise RuntimeError(
                 f"window(): the meter belongs to process {self._pid}, this is {os.getpid()}; "
                 "construct an EnergyMeter in each process"
             )
-        about = Work(label, float(work), unit, backend)
+        about = Work(label, amount, unit, backend)
         return EnergyWindow(self._sources, device, sync, partial(self._result, about))
 
     def measure_idle(self, duration_s: float = 10.0) -> dict[str, float]:
@@ -150,8 +156,7 @@ class EnergyMeter:
         ValueError
             ``duration_s`` is not a finite number above 0.
         """
-        if not (math.isfinite(duration_s) and duration_s > 0):
-            raise ValueError(f"duration_s={duration_s!r}: expected seconds above 0")
+        duration_s = positive("duration_s", duration_s, "seconds above 0")
         if not {"rapl", "nvml"} & set(self._engine.split("+")):
             return {}
         with self.window("idle", device="cpu") as window:
