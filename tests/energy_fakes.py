@@ -175,7 +175,7 @@ class FakeHost:
 
     def install(self, tracker: FakeTracker) -> FakeTracker:
         """Put a tracker in the place of CodeCarbon's."""
-        self._monkeypatch.setattr(codecarbon, "warm_tracker", lambda pid, scope: tracker)
+        self._monkeypatch.setattr(codecarbon, "warm_tracker", lambda pid, scope, tdp_w: tracker)
         return tracker
 
 

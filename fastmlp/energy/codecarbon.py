@@ -12,7 +12,7 @@ from fastmlp.energy.flags import duration_is_off
 from fastmlp.energy.grid import JOULES_PER_KWH
 from fastmlp.energy.hardware import UNKNOWN, Origin, origins, watts_per_thread
 from fastmlp.energy.parts import COMPONENTS, Finding, Part, Span, absent
-from fastmlp.energy.tracker import environment_overrides, hardware_of, warm_tracker
+from fastmlp.energy.tracker import environment_overrides, hardware_of, hushed, warm_tracker
 
 # CodeCarbon's edges are outside of ours, and its processor time comes in ticks of 10 ms.
 SEEN_TOLERANCE = 0.1
@@ -26,6 +26,8 @@ class CodeCarbon:
     ----------
     scope
         "process" or "machine", CodeCarbon's tracking mode.
+    tdp_w
+        Power of the processor in watts where it is not measured; None = what CodeCarbon assumes.
 
     Raises
     ------
@@ -35,20 +37,20 @@ class CodeCarbon:
 
     components: tuple[str, ...] = COMPONENTS
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, tdp_w: float | None = None) -> None:
         self._scope = scope
-        self._tracker = warm_tracker(os.getpid(), scope)
+        self._tracker = warm_tracker(os.getpid(), scope, tdp_w)
         self._task = ""
 
     def open(self) -> None:
         """Begin a task."""
         # A name of its own, so that a task left over from a failure can never be billed here.
         self._task = uuid.uuid4().hex
-        self._tracker.start_task(self._task)
+        hushed(self._tracker.start_task)(self._task)
 
     def close(self, span: Span) -> Finding:
         """End the task."""
-        result = self._tracker.stop_task(self._task)
+        result = hushed(self._tracker.stop_task)(self._task)
         return read_result(result, hardware_of(self._tracker), span, self._scope)
 
     def tdp_w(self) -> float | None:

@@ -84,7 +84,7 @@ def choose(engine: str, scope: str, gpu: str | int | None, tdp_w: float | None) 
 
 
 def _codecarbon(scope: str, there: _Counters | None, tdp_w: float | None) -> Choice:
-    tracker = CodeCarbon("machine" if scope == "machine" else "process")
+    tracker = CodeCarbon("machine" if scope == "machine" else "process", tdp_w)
     versions = {"codecarbon": _version("codecarbon")}
     watts = tdp_w or tracker.tdp_w() or W_PER_THREAD * threads()
     if there is None:

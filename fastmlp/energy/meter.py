@@ -44,8 +44,9 @@ class EnergyMeter:
         The GPU that computes, by UUID ("GPU-..."), bus id or place on the bus, for NVML; None = the
         only one.
     tdp_w
-        Thermal design power of the processor in watts, for "model" and for the power models of a
-        result; None = what CodeCarbon assumes if it is the engine, else 4 W per thread.
+        Thermal design power of the processor in watts, wherever it is not measured: for "model",
+        for "codecarbon", and for the power models of a result; None = what CodeCarbon assumes if
+        it is the engine, else 4 W per thread.
 
     Raises
     ------
