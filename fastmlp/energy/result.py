@@ -172,25 +172,32 @@ class EnergyResult:
             model_j={name: joules / self.work for name, joules in self.model_j.items()},
         )
 
-    def co2e_mg(self, zone: str | GridZone | None = None) -> float | None:
-        """Milligrams of CO2e of ``total_j``: ``total_j / 3.6e6 * g_per_kwh * 1000``.
+    def co2e_mg(self, zone: str | GridZone | None = None, *, of: str = "total") -> float | None:
+        """Milligrams of CO2e: ``total_j / 3.6e6 * g_per_kwh * 1000``.
+
+        A footprint leaves out as little as it can, so it has the memory, guessed or not. To
+        compare, take ``of="compute"``, which is ``compute_j`` and nothing else.
 
         Parameters
         ----------
         zone
             As `grid_intensity` takes it, or a `GridZone` of your own; None = the result's ``grid``.
+        of
+            "total" or "compute", the joules that are converted.
 
         Raises
         ------
         ValueError
-            No grid at all, or one that is not known.
+            No grid at all, or one that is not known; ``of`` is neither of the two.
         ImportError
             A country is asked for and CodeCarbon, which carries the table, is not installed.
         """
         grid = self.grid if zone is None else as_grid(zone)
         if grid is None:
             raise ValueError("zone=None: the result names no grid; expected a zone such as 'FRA'")
-        return co2e_mg(self.total_j, grid.g_per_kwh)
+        if of not in ("total", "compute"):
+            raise ValueError(f"of={of!r}: expected 'total' or 'compute'")
+        return co2e_mg(self.total_j if of == "total" else self.compute_j, grid.g_per_kwh)
 
     def explain(self) -> str:
         """Say in one sentence what the number is made of and what limits it."""
