@@ -77,7 +77,7 @@ def test_work_inside_a_window_takes_no_longer(engine: str) -> None:
     The first is exact to microseconds. For the second, windows of a second and the same without,
     twice, take turns in random order; each consists of pieces, and the fastest twentieth of all
     pieces is compared, since what else runs on the machine only adds. What the two without differ
-    by is what the comparison can tell.
+    by is what the comparison can tell, and is added to the bar: next to nothing on a quiet machine.
     """
     if engine == "codecarbon":
         pytest.importorskip("codecarbon")
@@ -95,11 +95,13 @@ def test_work_inside_a_window_takes_no_longer(engine: str) -> None:
             if window and window.result.cpu_s:
                 others.append(window.result.cpu_s / sum(taken) - 1)
     fast = {name: statistics.quantiles(taken, n=20)[0] for name, taken in times.items()}
+    control = fast["without again"] / fast["without"] - 1
     overhead = fast["inside"] / min(fast["without"], fast["without again"]) - 1
     print(
         f"{engine}: other threads and reading the clocks {statistics.median(others):+.3%} of a "
         f"second's work; inside {fast['inside'] / fast['without'] - 1:+.2%}, twice without "
-        f"{fast['without again'] / fast['without'] - 1:+.2%}; load {os.getloadavg()[0]:.1f}"
+        f"{control:+.2%}; load {os.getloadavg()[0]:.1f}"
     )
     assert statistics.median(others) < OVERHEAD_BELOW
-    assert overhead < OVERHEAD_BELOW
+    # where the same work without a window differs from itself, nothing finer can be asked
+    assert overhead < OVERHEAD_BELOW + abs(control)

@@ -113,6 +113,7 @@ class FakeClocks:
 
     def __init__(self, cores: int = 2) -> None:
         self.cores, self.wall_s, self.cpu_s, self.busy_s = cores, 100.0, 10.0, 20.0
+        self.children_s = 5.0
 
     def perf_counter(self) -> float:
         return self.wall_s
@@ -120,14 +121,24 @@ class FakeClocks:
     def process_time(self) -> float:
         return self.cpu_s
 
+    def children_time(self) -> float:
+        return self.children_s
+
     def machine_time(self) -> tuple[float, float]:
         return self.busy_s, self.wall_s * self.cores
 
-    def go(self, wall_s: float, cpu_s: float | None = None, foreign_s: float = 0.0) -> None:
-        """Let time pass; left out, one core is busy with our work."""
+    def go(
+        self,
+        wall_s: float,
+        cpu_s: float | None = None,
+        foreign_s: float = 0.0,
+        children_s: float = 0.0,
+    ) -> None:
+        """Let time pass; left out, one core is busy with our work; children are part of it."""
         own_s = wall_s if cpu_s is None else cpu_s
         self.wall_s += wall_s
         self.cpu_s += own_s
+        self.children_s += children_s
         self.busy_s += own_s + foreign_s
 
 
@@ -145,6 +156,7 @@ class FakeHost:
         monkeypatch.setattr(os, "cpu_count", lambda: 2)
         monkeypatch.setattr(host, "time", self.clocks)
         monkeypatch.setattr(host, "process_time", self.clocks.process_time)
+        monkeypatch.setattr(host, "children_time", self.clocks.children_time)
         monkeypatch.setattr(host, "machine_time", self.clocks.machine_time)
         monkeypatch.setattr(host, "peak_memory", lambda: 2_000_000_000)
         monkeypatch.setattr(rapl, "POWERCAP", folder)
@@ -163,7 +175,7 @@ class FakeHost:
 
     def install(self, tracker: FakeTracker) -> FakeTracker:
         """Put a tracker in the place of CodeCarbon's."""
-        self._monkeypatch.setattr(codecarbon, "warm_tracker", lambda pid, scope: tracker)
+        self._monkeypatch.setattr(codecarbon, "warm_tracker", lambda pid, scope, tdp_w: tracker)
         return tracker
 
 

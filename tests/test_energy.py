@@ -149,7 +149,7 @@ def meter() -> EnergyMeter:
 
 
 def parts_of_the_tracker() -> dict[str, Any]:
-    tracker = warm_tracker(os.getpid(), "process")
+    tracker = warm_tracker(os.getpid(), "process", None)
     return {type(part).__name__: part for part in hardware_of(tracker) or []}
 
 
@@ -188,10 +188,24 @@ def test_busy_seconds_follow_the_model_of_the_tracker(meter: EnergyMeter) -> Non
     assert not {"source_failed", "unknown_method", "short_window"} & set(result.flags)
 
 
+def test_a_child_that_ended_is_in_the_joules_and_in_the_time(meter: EnergyMeter) -> None:
+    cpu = parts_of_the_tracker().get("CPU")
+    if getattr(cpu, "_mode", None) != "cpu_load" or host_module._resource() is None:
+        pytest.skip("a counter bills the whole machine, or children are not counted")
+    assert cpu is not None
+    loop = "import time\nwhile time.process_time() < 0.6: pass"
+    with meter.window(device="cpu") as window:
+        subprocess.run([sys.executable, "-c", loop], check=True, timeout=60)
+    result = window.result
+    assert result.cpu_s is not None
+    assert result.cpu_s > 0.5
+    assert result.cpu_j == pytest.approx(cpu._tdp / cpu._cpu_count * result.cpu_s, rel=0.1)
+
+
 def test_process_scope_takes_no_cpu_samples_inside_a_window(
     meter: EnergyMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker: Any = warm_tracker(os.getpid(), "process")
+    tracker: Any = warm_tracker(os.getpid(), "process", None)
     sampled: list[str] = []
     for part in tracker._hardware:
         if hasattr(part, "monitor_power"):
@@ -213,6 +227,22 @@ def test_gpus_are_still_sampled_inside_a_window() -> None:
     )
     monitor.function()
     assert sampled == ["GPU"]
+
+
+def test_a_power_that_is_given_holds_for_codecarbon_too() -> None:
+    pytest.importorskip("codecarbon")
+    for scope in ("process", "machine"):
+        tracker = warm_tracker(os.getpid(), scope, 100.0)
+        cpu: Any = next(part for part in hardware_of(tracker) or [] if type(part).__name__ == "CPU")
+        if cpu._mode != "cpu_load":
+            pytest.skip("this machine has a power counter, which is not told")
+    given = EnergyMeter(engine="codecarbon", tdp_w=100.0)
+    with given.window(device="cpu") as window:
+        cpu_s = busy(1.0)
+    result = window.result
+    assert result.cpu_j == pytest.approx(100.0 / cpu._cpu_count * cpu_s, rel=0.1)
+    assert result.model_j["cpu_time"] == pytest.approx(result.cpu_j, rel=0.1)
+    assert result.method["cpu"].startswith(f"{100.0 / cpu._cpu_count:.3g} W/thread")
 
 
 def test_idle_costs_memory_and_hardly_any_cpu_energy(meter: EnergyMeter) -> None:

@@ -150,3 +150,41 @@ def test_hardware_that_says_nothing_gets_the_weakest_label(
     assert result.source == {"cpu": "assumed", "gpu": "absent", "ram": "assumed"}
     assert result.method["cpu"] == "unknown method"
     assert "unknown_method" in result.flags
+
+
+# ---------------------------------------------------------------- child processes
+
+
+def test_children_that_ended_are_billed_as_the_process_is(fake_host: FakeHost) -> None:
+    """CodeCarbon sees 0.01 s, and the clocks another 2 s of a child that is gone."""
+    fake_host.install(FakeTracker(task_result(cpu=0.04)))
+    result = measure(EnergyMeter(), lambda: fake_host.clocks.go(6.0, 2.01, children_s=2.0))
+    assert result.cpu_j == pytest.approx(4.0 * 2.01)
+    assert result.model_j["cpu_time"] == pytest.approx(result.cpu_j)
+    assert "2 s of it by children that ended" in result.method["cpu"]
+    assert result.codecarbon_total_j == pytest.approx(60.04)
+    assert result.flags == ()
+
+
+def test_a_child_is_billed_where_the_process_itself_did_nothing(fake_host: FakeHost) -> None:
+    fake_host.install(FakeTracker(task_result(cpu=0.0)))
+    result = measure(EnergyMeter(), lambda: fake_host.clocks.go(6.0, 2.0, children_s=2.0))
+    assert result.cpu_j == pytest.approx(8.0)
+    assert result.flags == ()
+
+
+def test_workers_that_live_on_are_flagged(fake_host: FakeHost) -> None:
+    fake_host.install(FakeTracker(task_result(cpu=40.0)))
+    result = measure(EnergyMeter(), lambda: fake_host.clocks.go(6.0, 2.0))
+    assert result.cpu_j == pytest.approx(40.0)
+    assert result.cpu_s == pytest.approx(2.0)
+    assert result.flags == ("children_running",)
+    assert "scope='machine'" in result.explain()
+
+
+def test_joules_of_the_machine_have_its_children_already(fake_host: FakeHost) -> None:
+    fake_host.install(FakeTracker(hardware=[cpu_load("machine"), ram()]))
+    meter = EnergyMeter(scope="machine")
+    assert measure(meter, lambda: fake_host.clocks.go(6.0, children_s=3.0)).cpu_j == pytest.approx(
+        24
+    )

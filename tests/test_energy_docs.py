@@ -37,6 +37,7 @@ def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(code, "energy.md", "exec"), {})
     said, per_pass, poland = capsys.readouterr().out.splitlines()
     assert "for 10 x pass" in said
+    assert "short_window" not in said
     assert "on the grid FRA" in said
     assert per_pass.endswith("J per pass")
     assert float(poland.split()[0]) > 0

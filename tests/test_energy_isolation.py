@@ -129,3 +129,65 @@ def test_environment_network_and_config_files_change_nothing(tmp_path: Path) -> 
     if "CPU time" in plain["method"]["cpu"]:
         watts = [run["cpu_j"] / run["cpu_s"] for run in (plain, poisoned)]
         assert watts[1] == pytest.approx(watts[0], rel=0.1)
+
+
+ODD_PLACES = """
+    import logging, os
+    import codecarbon
+    log = logging.getLogger("codecarbon")
+    log.setLevel("WARNING")
+    handlers = list(log.handlers)
+    if "GONE" in os.environ:
+        os.rmdir(os.getcwd())
+    from fastmlp.energy import EnergyMeter
+    meter = EnergyMeter(engine="codecarbon")
+    with meter.window(device="cpu") as window:
+        sum(range(30_000_000))
+    result = window.result
+    assert result.cpu_j, result
+    assert (log.level, log.disabled, log.handlers) == (logging.WARNING, False, handlers)
+"""
+
+
+@pytest.mark.parametrize("text", ["[codecarbon\nforce = ", "\x00\x01", "no section"])
+def test_damaged_files_of_settings_cost_nothing(tmp_path: Path, text: str) -> None:
+    pytest.importorskip("codecarbon")
+    (tmp_path / ".codecarbon.config").write_text(text)
+    run_python(ODD_PLACES, tmp_path, HOME=str(tmp_path))
+
+
+def test_a_working_directory_that_is_gone_costs_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("codecarbon")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    run_python(ODD_PLACES, gone, GONE="yes")
+    assert not gone.exists()
+
+
+def test_no_folder_to_write_to_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setattr("tempfile.gettempdir", refuse)
+    assert Path(tracker_module._folder()).is_dir()
+
+
+def test_another_tracker_of_the_process_is_still_heard() -> None:
+    """A meter sets no level; what its tracker says at INFO is dropped, in its own calls only."""
+    pytest.importorskip("codecarbon")
+    code = """
+        import io, logging
+        import codecarbon
+        from fastmlp.energy import EnergyMeter
+        log, said = logging.getLogger("codecarbon"), io.StringIO()
+        meter = EnergyMeter(engine="codecarbon")
+        log.handlers = [logging.StreamHandler(said)]
+        log.setLevel("DEBUG")
+        with meter.window(device="cpu"):
+            log.info("of the user")
+            sum(range(3_000_000))
+        print(said.getvalue(), end="")
+    """
+    assert run_python(code) == "of the user\n"

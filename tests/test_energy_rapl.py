@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from energy_fakes import (
+    RANGE_UJ,
     FakeHost,
     FakeRapl,
     FakeTracker,
@@ -103,18 +104,20 @@ def test_a_window_in_which_a_counter_may_turn_twice_has_no_number(
     assert result.total_j is None or known
 
 
-def test_power_above_the_limit_is_flagged(fake_host: FakeHost) -> None:
+def test_power_above_the_limit_is_flagged_and_dropped(fake_host: FakeHost) -> None:
     tree = server(fake_host.folder)
 
     def work(joules: float) -> Callable[[], None]:
         def take() -> None:
-            tree.take(_0=joules, _1=1.0, _0_2=1.0)
+            tree.take(_0=joules, _1=1.0, _0_2=1.0, _1_0=1.0)
             fake_host.clocks.go(6.0)
 
         return take
 
-    assert measure(EnergyMeter(), work(1300.0)).flags == ()
-    assert measure(EnergyMeter(), work(1330.0)).flags == ("power_above_limit",)
+    assert measure(EnergyMeter(), work(660.0)).flags == ()
+    dropped = measure(EnergyMeter(), work(680.0))  # of 100 W in 6 s
+    assert (dropped.cpu_j, dropped.flags) == (None, ("power_above_limit",))
+    assert dropped.ram_j == 2.0
 
 
 def test_a_counter_that_stands_still_is_no_zero(fake_host: FakeHost) -> None:
@@ -157,6 +160,87 @@ def test_a_counter_that_fails_later_costs_only_its_own_value(fake_host: FakeHost
     assert result.cpu_j is None
     assert "source_failed" in result.flags
     assert "IsADirectoryError at the stop" in result.method["cpu"]
+
+
+@pytest.mark.parametrize("limit_w", [None, 125.0])
+@pytest.mark.parametrize("wall_s", [0.001, 1.1, 60.0])
+def test_a_counter_that_is_reset_in_the_window_has_no_number(
+    fake_host: FakeHost, limit_w: float | None, wall_s: float
+) -> None:
+    tree = FakeRapl(fake_host.folder)
+    tree.add("intel-rapl:0", "package-0", 100_000_000_000, limit_w)
+
+    def work() -> None:
+        (fake_host.folder / "intel-rapl:0" / "energy_uj").write_text("10")
+        fake_host.clocks.go(wall_s)
+
+    result = measure(EnergyMeter(), work)
+    assert (result.cpu_j, result.total_j) == (None, None)
+    assert "power_above_limit" in result.flags
+    assert "was it reset?" in result.method["cpu"]
+
+
+@pytest.mark.parametrize("shown", ["-5", "9" * 40, "9" * 400, "abc", "", f"{RANGE_UJ + 1}"])
+def test_a_count_that_is_none_has_no_number(fake_host: FakeHost, shown: str) -> None:
+    server(fake_host.folder)
+
+    def work() -> None:
+        (fake_host.folder / "intel-rapl:0" / "energy_uj").write_text(shown)
+        fake_host.clocks.go(6.0)
+
+    result = measure(EnergyMeter(), work)
+    assert result.cpu_j is None
+    assert "source_failed" in result.flags
+    assert result.method["cpu"].startswith("package-0: ValueError at the stop: ")
+
+
+def test_memory_whose_counter_vanishes_costs_the_processor_nothing(fake_host: FakeHost) -> None:
+    tree = server(fake_host.folder)
+
+    def work() -> None:
+        tree.take(_0=60.0, _1=60.0)
+        (fake_host.folder / "intel-rapl:0:2" / "energy_uj").unlink()
+        fake_host.clocks.go(6.0)
+
+    result = measure(EnergyMeter(), work)
+    assert (result.cpu_j, result.ram_j, result.flags) == (120.0, None, ("source_failed",))
+    assert result.method["ram"].startswith("dram: FileNotFoundError at the stop")
+
+
+def test_one_package_of_two_that_stands_still_is_no_zero(fake_host: FakeHost) -> None:
+    tree = server(fake_host.folder)
+
+    def work() -> None:
+        tree.take(_0=60.0, _0_2=1.0, _1_0=1.0)
+        fake_host.clocks.go(6.0)
+
+    result = measure(EnergyMeter(), work)
+    assert (result.cpu_j, result.ram_j, result.flags) == (None, 2.0, ("cpu_not_positive",))
+    assert "package-1 stood still" in result.method["cpu"]
+
+
+@pytest.mark.parametrize("range_uj", ["0", "-5"])
+def test_a_counter_without_a_range_is_not_read(fake_host: FakeHost, range_uj: str) -> None:
+    server(fake_host.folder)
+    (fake_host.folder / "intel-rapl:0" / "max_energy_range_uj").write_text(range_uj)
+    with pytest.raises(RaplError, match=f"intel-rapl:0: max_energy_range_uj is {range_uj}"):
+        find_domains(fake_host.folder)
+
+
+@pytest.mark.parametrize("engine", ["counters", "auto"])
+def test_a_gpu_that_fails_in_the_window_says_so(fake_host: FakeHost, engine: str) -> None:
+    library = FakeNvml(n_devices=1)
+    fake_host.plug_in(library)
+    fake_host.install(FakeTracker())
+
+    def work() -> None:
+        library.codes["nvmlDeviceGetTotalEnergyConsumption"] = 15
+        fake_host.clocks.go(6.0)
+
+    result = measure(EnergyMeter(engine=engine), work, device="cuda:0")
+    assert result.cpu_j == pytest.approx(24.0)
+    assert set(result.flags) == {"source_failed", "gpu_unread"}
+    assert "the GPU has fallen off the bus" in result.method["gpu"]
 
 
 def test_where_there_is_no_counter_there_is_no_hint(fake_host: FakeHost) -> None:

@@ -118,6 +118,9 @@ def test_carbon_is_computed_for_any_grid_from_the_same_joules() -> None:
     assert full().co2e_mg() == pytest.approx(512.0 / 3.6e6 * 41e3)
     assert full().co2e_mg("WORLD") == pytest.approx(512.0 / 3.6e6 * 475e3)
     assert full().co2e_mg(GridZone("mine", 100.0, 2025, "")) == pytest.approx(512.0 / 3.6e6 * 1e5)
+    assert full().co2e_mg(of="compute") == pytest.approx(432.0 / 3.6e6 * 41e3)
+    with pytest.raises(ValueError, match="of='net': expected 'total' or 'compute'"):
+        full().co2e_mg(of="net")
     with pytest.raises(ValueError, match="zone=None: the result names no grid"):
         record(8.0, cpu="measured").co2e_mg()
     with pytest.raises(ValueError, match="expected g_per_kwh above 0, which hides no emission"):
@@ -129,14 +132,24 @@ def test_carbon_is_computed_for_any_grid_from_the_same_joules() -> None:
 
 def test_explain_is_one_sentence_that_names_method_label_and_flags() -> None:
     assert full().explain() == (
-        "512 J in 8 s for 4 x epoch (estimated): CPU 32 J estimated (4 W/thread x CPU time); "
-        "GPU 400 J measured (NVML); RAM 80 J estimated (5 W/DIMM guess); 78 % measured; "
-        "power models range from 430 to 440 J; 5.83 mg CO2e on the grid roof at 41 g/kWh; "
+        "432 J of computing in 8 s for 4 x epoch (estimated; 512 J with memory): "
+        "CPU 32 J estimated (4 W/thread x CPU time); "
+        "GPU 400 J measured (NVML); RAM 80 J estimated (5 W/DIMM guess); "
+        "78 % of all of it measured; "
+        "power models range from 430 to 440 J; "
+        "5.83 mg CO2e of all of it on the grid roof at 41 g/kWh; "
         f"contention: {FLAGS['contention']}."
     )
     modelled = record(8.0, None, 20.0, cpu="estimated", ram="assumed")
     assert "a model, so it tells little that time does not" in modelled.explain()
-    assert "a model" not in record(8.0, cpu="measured").explain()
+    measured = record(8.0, cpu="measured").explain()
+    assert measured.startswith("8 J of computing in 2 s (measured): CPU 8 J")
+    assert "a model" not in measured
+    assert (
+        record(8.0, None, 20.0, cpu="measured", ram="assumed")
+        .explain()
+        .startswith("8 J of computing in 2 s (measured; 28 J with memory): CPU 8 J")
+    )
 
 
 def test_every_flag_has_a_sentence() -> None:

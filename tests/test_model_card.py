@@ -79,7 +79,7 @@ def test_what_only_the_caller_knows(tmp_path: Path) -> None:
         "Drawn from a normal distribution.",
         "| outputs | 2 |",
         "| test R2 | 0.1235 |",
-        "3.6e+04 J in 2 s (estimated): CPU 1.8e+04 J measured (RAPL)",
+        "1.8e+04 J of computing in 2 s (measured; 3.6e+04 J with memory): CPU 1.8e+04 J measured",
         "| CO2e | 4.75 g, at 475 g/kWh (WORLD 2018:",
     ):
         assert part in text

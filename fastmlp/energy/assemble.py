@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fastmlp.energy.devices import is_gpu
 from fastmlp.energy.flags import foreign_share, is_above_limit, window_flags
 from fastmlp.energy.grid import GridZone
 from fastmlp.energy.models import Usage, all_models_j
-from fastmlp.energy.parts import Finding, Part, Span, is_gpu
+from fastmlp.energy.parts import Finding, Part, Span
 from fastmlp.energy.result import EnergyResult
 
 COUNTED = ("measured", "sampled")

@@ -7,11 +7,16 @@ import os
 import uuid
 from typing import Any
 
+from fastmlp.energy.devices import APPLE, is_gpu, parse
 from fastmlp.energy.flags import duration_is_off
 from fastmlp.energy.grid import JOULES_PER_KWH
-from fastmlp.energy.hardware import UNKNOWN, Origin, origins
+from fastmlp.energy.hardware import UNKNOWN, Origin, origins, watts_per_thread
 from fastmlp.energy.parts import COMPONENTS, Finding, Part, Span, absent
-from fastmlp.energy.tracker import environment_overrides, hardware_of, warm_tracker
+from fastmlp.energy.tracker import environment_overrides, hardware_of, hushed, warm_tracker
+
+# CodeCarbon's edges are outside of ours, and its processor time comes in ticks of 10 ms.
+SEEN_TOLERANCE = 0.1
+EDGE_S = 0.1
 
 
 class CodeCarbon:
@@ -21,6 +26,8 @@ class CodeCarbon:
     ----------
     scope
         "process" or "machine", CodeCarbon's tracking mode.
+    tdp_w
+        Power of the processor in watts where it is not measured; None = what CodeCarbon assumes.
 
     Raises
     ------
@@ -28,21 +35,23 @@ class CodeCarbon:
         CodeCarbon is missing or too old: ``pip install 'fastmlp[energy]'``.
     """
 
-    def __init__(self, scope: str) -> None:
+    components: tuple[str, ...] = COMPONENTS
+
+    def __init__(self, scope: str, tdp_w: float | None = None) -> None:
         self._scope = scope
-        self._tracker = warm_tracker(os.getpid(), scope)
+        self._tracker = warm_tracker(os.getpid(), scope, tdp_w)
         self._task = ""
 
     def open(self) -> None:
         """Begin a task."""
         # A name of its own, so that a task left over from a failure can never be billed here.
         self._task = uuid.uuid4().hex
-        self._tracker.start_task(self._task)
+        hushed(self._tracker.start_task)(self._task)
 
     def close(self, span: Span) -> Finding:
         """End the task."""
-        result = self._tracker.stop_task(self._task)
-        return read_result(result, hardware_of(self._tracker), span.wall_s, self._scope)
+        result = hushed(self._tracker.stop_task)(self._task)
+        return read_result(result, hardware_of(self._tracker), span, self._scope)
 
     def tdp_w(self) -> float | None:
         """Power of all threads that CodeCarbon's own model assumes; None if it has none."""
@@ -53,7 +62,7 @@ class CodeCarbon:
         return None
 
 
-def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope: str) -> Finding:
+def read_result(result: Any, hardware: list[object] | None, span: Span, scope: str) -> Finding:
     """Check the result of one task and label its components.
 
     Parameters
@@ -62,8 +71,8 @@ def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope
         CodeCarbon's task result, energies in kWh and duration in seconds; None if it failed.
     hardware
         The tracker's hardware list, which tells the origins; None if it has none.
-    wall_s
-        Duration of the window by our own clock, in seconds.
+    span
+        The window by our own clocks.
     scope
         The tracking mode, which holds unless a counter of the whole machine was read.
 
@@ -73,7 +82,7 @@ def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope
         Never raises for a bad result: components are absent and flags say why.
     """
     flags = ("environment",) if environment_overrides() else ()
-    rejected = _rejection(result, wall_s)
+    rejected = _rejection(result, span.wall_s)
     if rejected:
         flag, why = rejected
         return Finding(dict.fromkeys(COMPONENTS, absent(why)), (*flags, flag), scope)
@@ -88,10 +97,45 @@ def read_result(result: Any, hardware: list[object] | None, wall_s: float, scope
         else:
             flag = f"{component}_not_positive"
             parts[component] = absent("the tracker gave no positive energy", flag)
+    if getattr(result, "cpu_energy", None) == 0 or parts["cpu"].joules is not None:
+        parts["cpu"] = _with_children(parts["cpu"], hardware or [], span)
+    if not _counts(hardware or [], span.device):
+        parts["gpu"] = absent(f"the tracker does not read {span.device}")
     counted = parts["cpu"].label in ("measured", "sampled")
     return Finding(
         parts, flags, "machine" if counted else scope, _joules(result, "energy_consumed")
     )
+
+
+def _with_children(cpu: Part, hardware: list[object], span: Span) -> Part:
+    """Make joules of the process cover the children that its processor time covers."""
+    # CodeCarbon compares the processes that there are at the two edges of a task. One that ended
+    # in between is in neither, and one that was there before and after is in both.
+    watts = watts_per_thread(hardware)
+    if watts is None:
+        return cpu
+    own_j = cpu.joules or 0.0
+    seen_s, own_s = own_j / watts, span.cpu_s - span.children_s
+    if seen_s > own_s * (1 + SEEN_TOLERANCE) + EDGE_S:
+        cpu = cpu._replace(flag="children_running")
+    if span.children_s <= 0:
+        return cpu
+    added = f"{span.children_s:.3g} s of it by children that ended, added to what CodeCarbon sees"
+    method = f"{watts:.3g} W/thread x CPU time, {added}"
+    flag = "" if cpu.joules is None else cpu.flag
+    return Part(own_j + watts * span.children_s, "estimated", method, flag)
+
+
+def _counts(hardware: list[object], device: str) -> bool:
+    """Tell whether GPUs in the tracker's list, if there are any, can be the device of the work."""
+    kinds = {type(item).__name__ for item in hardware}
+    kind = parse(device).kind
+    if not is_gpu(device) or not kinds & {"GPU", "AppleSiliconChip"}:
+        return True
+    if kind in APPLE:
+        return "AppleSiliconChip" in kinds
+    # "gpu" is what some libraries call Apple's, too
+    return kind == "gpu" or (kind in ("cuda", "nvidia", "rocm", "hip") and "GPU" in kinds)
 
 
 def _rejection(result: Any, wall_s: float) -> tuple[str, str] | None:

@@ -21,6 +21,8 @@ class CpuModel:
         processor that it does not know.
     """
 
+    components: tuple[str, ...] = ("cpu",)
+
     def __init__(self, scope: str, threads: int, tdp_w: float | None) -> None:
         self._scope, self._threads = scope, threads
         self._tdp_w = W_PER_THREAD * threads if tdp_w is None else tdp_w

@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import NamedTuple
 
 from fastmlp.energy import nvml, rapl
+from fastmlp.energy.checks import positive
 from fastmlp.energy.codecarbon import CodeCarbon
 from fastmlp.energy.cpu_model import CpuModel
 from fastmlp.energy.gpu import GpuCounters
@@ -83,7 +84,7 @@ def choose(engine: str, scope: str, gpu: str | int | None, tdp_w: float | None) 
 
 
 def _codecarbon(scope: str, there: _Counters | None, tdp_w: float | None) -> Choice:
-    tracker = CodeCarbon("machine" if scope == "machine" else "process")
+    tracker = CodeCarbon("machine" if scope == "machine" else "process", tdp_w)
     versions = {"codecarbon": _version("codecarbon")}
     watts = tdp_w or tracker.tdp_w() or W_PER_THREAD * threads()
     if there is None:
@@ -139,5 +140,7 @@ def _check(engine: str, scope: str, gpu: str | int | None, tdp_w: float | None) 
             f"gpu={gpu!r}: expected None with engine={engine!r}, which cannot tell GPUs apart; "
             "take engine='auto' or 'counters'"
         )
-    if tdp_w is not None and not 0 < tdp_w < float("inf"):
-        raise ValueError(f"tdp_w={tdp_w!r}: expected watts above 0, or None")
+    if gpu is not None and (isinstance(gpu, bool) or not isinstance(gpu, str | int)):
+        raise ValueError(f"gpu={gpu!r}: expected a UUID, a bus id, a place on the bus, or None")
+    if tdp_w is not None:
+        positive("tdp_w", tdp_w, "watts above 0, or None")

@@ -34,12 +34,17 @@ FLAGS: Mapping[str, str] = {
     "there is no total",
     "device_not_said": "there is a GPU, and the window does not say whether the work ran on it; "
     "its joules are not charged: pass device=",
+    "gpu_doubtful": "gpu= names another place on the bus than the number of the device; CUDA may "
+    "count otherwise, so name it by its UUID: gpu='GPU-...'",
     "unknown_method": "the tracker does not say how a component was obtained",
     "source_failed": "a source of joules gave no result, or raised",
+    "children_running": "child processes that run before and after the window, as workers of a "
+    "pool do, are in CodeCarbon's joules and not in the processor time: take scope='machine'",
     "duration_mismatch": "the tracker's duration is not the duration of the window",
     "counter_wrapped": "the window is so long that a counter may have wrapped more than once: "
     "measure shorter windows",
-    "power_above_limit": "the mean power is above the limit that the hardware names",
+    "power_above_limit": "the mean power is over 10 % above the limit that the hardware names, "
+    "or above what any processor takes; joules of RAPL are dropped then",
     "cpu_not_positive": "no positive CPU energy was read",
     "gpu_not_positive": "no positive GPU energy was read",
     "ram_not_positive": "no positive RAM energy was read",
@@ -97,7 +102,7 @@ def foreign_share(busy_s: float, own_s: float, capacity_s: float) -> float | Non
     >>> foreign_share(busy_s=5.5, own_s=5.0, capacity_s=10.0)
     0.05
     """
-    return max(0.0, (busy_s - own_s) / capacity_s) if capacity_s > 0 else None
+    return min(1.0, max(0.0, (busy_s - own_s) / capacity_s)) if capacity_s > 0 else None
 
 
 def duration_is_off(said_s: float, wall_s: float) -> bool:

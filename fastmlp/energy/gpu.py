@@ -10,8 +10,9 @@ import ctypes
 import os
 from collections.abc import Mapping
 
+from fastmlp.energy.devices import is_gpu, is_nvidia, parse
 from fastmlp.energy.nvml import Nvml, NvmlError
-from fastmlp.energy.parts import Finding, Part, Span, absent, is_gpu
+from fastmlp.energy.parts import Finding, Part, Span, absent
 
 
 class GpuCounters:
@@ -33,9 +34,15 @@ class GpuCounters:
         There is no GPU, or it counts no energy.
     """
 
+    components: tuple[str, ...] = ("gpu",)
+
     def __init__(self, nvml: Nvml, gpu: str | int | None = None) -> None:
         self._nvml = nvml
         visible = visible_gpu(os.environ)
+        chosen = bool(os.environ.get("CUDA_VISIBLE_DEVICES", "").strip())
+        # what numbers CUDA gives out here, and the place on the bus to hold one against
+        self._numbers = 1 if visible and gpu is None else nvml.count()
+        self._place = gpu if isinstance(gpu, int) and not chosen else None
         if gpu is not None:
             self._handles = [_handle(nvml, gpu)]
         elif visible:
@@ -56,7 +63,13 @@ class GpuCounters:
         """Read them again."""
         after_j = self._read()
         joules = sum(b - a for a, b in zip(self._before_j, after_j, strict=True))
-        count = len(self._handles)
+        count, device = len(self._handles), parse(span.device)
+        if is_gpu(span.device) and not is_nvidia(span.device):
+            return Finding({"gpu": absent(f"{span.device} is no GPU of NVIDIA's")})
+        if is_gpu(span.device) and device.number is not None and device.number >= self._numbers:
+            return Finding(
+                {"gpu": absent(f"there is no {span.device}: the driver sees {self._numbers}")}
+            )
         if count > 1 and is_gpu(span.device):
             which = f"{count} GPUs, and none is named: gpu='GPU-...' says which computes"
             return Finding({"gpu": absent(which)})
@@ -66,7 +79,9 @@ class GpuCounters:
             return Finding({"gpu": absent(f"{method}: stood still", "gpu_not_positive")})
         known = [limit for limit in self._limits_w if limit is not None]
         limit_w = sum(known) if len(known) == len(self._limits_w) else None
-        return Finding({"gpu": Part(joules, "measured", method, limit_w=limit_w)})
+        differs = is_gpu(span.device) and self._place not in (None, device.number or 0)
+        flag = "gpu_doubtful" if differs else ""
+        return Finding({"gpu": Part(joules, "measured", method, flag, limit_w)})
 
     def _read(self) -> list[float]:
         return [self._nvml.energy_j(handle) for handle in self._handles]

@@ -6,12 +6,13 @@ The table is the one inside the installed CodeCarbon package, read as a file: no
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from fastmlp.energy.checks import number, positive, text
 
 JOULES_PER_KWH = 3.6e6
 TABLE = Path("data", "private_infra", "global_energy_mix.json")
@@ -64,7 +65,7 @@ def grid_intensity(zone: str) -> GridZone:
     if zone == WORLD.zone:
         return WORLD
     table = _read_table()
-    if zone not in table:
+    if not isinstance(zone, str) or zone not in table:
         raise ValueError(
             f"zone={zone!r}: expected an ISO 3166-1 alpha-3 code of CodeCarbon's table or 'WORLD'"
             f" (475 g/kWh); {_near_matches(zone, table)}"
@@ -86,7 +87,8 @@ def as_grid(grid: str | GridZone) -> GridZone:
     Raises
     ------
     ValueError
-        As `grid_intensity`; or ``g_per_kwh`` is not a finite number above 0.
+        As `grid_intensity`; or ``g_per_kwh`` is not a finite number above 0, the year is none, or
+        zone and source are not text.
     ImportError
         As `grid_intensity`.
 
@@ -97,9 +99,13 @@ def as_grid(grid: str | GridZone) -> GridZone:
     """
     if not isinstance(grid, GridZone):
         return grid_intensity(grid)
-    if not (math.isfinite(grid.g_per_kwh) and grid.g_per_kwh > 0):
-        raise ValueError(f"grid={grid!r}: expected g_per_kwh above 0, which hides no emission")
-    return grid
+    about = f"grid={grid!r}, "
+    g_per_kwh = positive(
+        f"{about}g_per_kwh", grid.g_per_kwh, "g_per_kwh above 0, which hides no emission"
+    )
+    year = number(f"{about}year", grid.year, "the year of the data")
+    zone, source = text(f"{about}zone", grid.zone, empty=False), text(f"{about}source", grid.source)
+    return GridZone(zone, g_per_kwh, int(year), source)
 
 
 def co2e_mg(energy_j: float | None, g_per_kwh: float) -> float | None:

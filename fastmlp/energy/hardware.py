@@ -48,6 +48,18 @@ def origins(hardware: Iterable[object]) -> dict[str, Origin]:
     return found
 
 
+def watts_per_thread(hardware: Iterable[object]) -> float | None:
+    """Watts at which CodeCarbon bills the processor time of the process; None if it does not."""
+    for item in hardware:
+        tdp_w, threads = getattr(item, "_tdp", None), getattr(item, "_cpu_count", None)
+        bills_time = (getattr(item, "_mode", None), getattr(item, "_tracking_mode", None))
+        if type(item).__name__ != "CPU" or bills_time != ("cpu_load", "process"):
+            continue
+        if isinstance(tdp_w, int | float) and isinstance(threads, int) and tdp_w * threads > 0:
+            return tdp_w / threads
+    return None
+
+
 def _cpu(item: Any) -> tuple[str, Origin]:
     describe = _CPU_MODES.get(getattr(item, "_mode", None))
     return "cpu", describe(item) if describe else UNKNOWN

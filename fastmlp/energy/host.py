@@ -16,22 +16,24 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 class Clocks(NamedTuple):
-    """Seconds since some moment: of the wall, of this process, and of all cores together."""
+    """Seconds since some moment: of the wall, of this process and its children, of all cores."""
 
     wall_s: float
     cpu_s: float
     machine: tuple[float, float] | None  # used, and there to be used
+    children_s: float  # that of the children alone
 
 
 def open_clocks() -> Clocks:
     """Read all clocks, that of the wall last."""
-    machine, cpu_s = machine_time(), process_time()
-    return Clocks(time.perf_counter(), cpu_s, machine)
+    machine, children_s, cpu_s = machine_time(), children_time(), process_time()
+    return Clocks(time.perf_counter(), cpu_s, machine, children_s)
 
 
 def close_clocks(opened: Clocks, device: str) -> Span:
     """Read all clocks, that of the wall first, and return what has passed."""
-    wall_s, cpu_s, machine = time.perf_counter(), process_time(), machine_time()
+    wall_s, cpu_s, children_s = time.perf_counter(), process_time(), children_time()
+    machine = machine_time()
     busy_s = capacity_s = None
     if machine and opened.machine:
         busy_s, capacity_s = machine[0] - opened.machine[0], machine[1] - opened.machine[1]
@@ -42,16 +44,22 @@ def close_clocks(opened: Clocks, device: str) -> Span:
         busy_s,
         capacity_s,
         peak_memory(),
+        children_s - opened.children_s,
     )
 
 
 def process_time() -> float:
     """Processor seconds of this process and of those of its children that it has waited for."""
+    return time.process_time() + children_time()
+
+
+def children_time() -> float:
+    """Processor seconds of the children that this process has waited for; 0 where nobody counts."""
     resource = _resource()
     if resource is None:
-        return time.process_time()
+        return 0.0
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + float(children.ru_utime + children.ru_stime)
+    return float(children.ru_utime + children.ru_stime)
 
 
 def machine_time(proc: Path = PROC) -> tuple[float, float] | None:

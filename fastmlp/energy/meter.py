@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -11,6 +10,8 @@ from functools import partial
 
 import fastmlp
 from fastmlp.energy.assemble import Setting, Work, assemble
+from fastmlp.energy.checks import positive, text
+from fastmlp.energy.devices import parse
 from fastmlp.energy.engines import choose
 from fastmlp.energy.grid import GridZone, as_grid
 from fastmlp.energy.host import threads, threads_are_pinned
@@ -43,8 +44,9 @@ class EnergyMeter:
         The GPU that computes, by UUID ("GPU-..."), bus id or place on the bus, for NVML; None = the
         only one.
     tdp_w
-        Thermal design power of the processor in watts, for "model" and for the power models of a
-        result; None = what CodeCarbon assumes if it is the engine, else 4 W per thread.
+        Thermal design power of the processor in watts, wherever it is not measured: for "model",
+        for "codecarbon", and for the power models of a result; None = what CodeCarbon assumes if
+        it is the engine, else 4 W per thread.
 
     Raises
     ------
@@ -111,25 +113,30 @@ class EnergyMeter:
             Name of the library that computes, for people.
         device
             Where it computes, as backends name it: "cpu", "gpu:0", "cuda:0", ... Only a GPU that
-            is named here is charged. "" = not said.
+            is named here is charged. "" or "auto" = not said.
 
         Raises
         ------
         ValueError
-            ``work`` is not a finite number above 0, or ``device`` is not a string.
+            ``work`` is not a finite number above 0, ``unit`` is empty, ``device`` is no
+            device's name, ``sync`` cannot be called, or ``label`` or ``backend`` is not text.
         RuntimeError
             The meter was made in the parent of a forked process.
         """
-        if not (math.isfinite(work) and work > 0):
-            raise ValueError(f"work={work!r}: expected a finite number above 0")
-        if not isinstance(device, str):
-            raise ValueError(f"device={device!r}: expected a name such as 'cpu' or 'cuda:0', or ''")
+        amount, unit = positive("work", work), text("unit", unit, empty=False)
+        label, backend = text("label", label), text("backend", backend)
+        if sync is not None and not callable(sync):
+            raise ValueError(
+                f"sync={sync!r}: expected a function without arguments that waits for the device, "
+                "such as torch.cuda.synchronize, or None"
+            )
+        device = parse(device).name
         if os.getpid() != self._pid:
             raise RuntimeError(
                 f"window(): the meter belongs to process {self._pid}, this is {os.getpid()}; "
                 "construct an EnergyMeter in each process"
             )
-        about = Work(label, float(work), unit, backend)
+        about = Work(label, amount, unit, backend)
         return EnergyWindow(self._sources, device, sync, partial(self._result, about))
 
     def measure_idle(self, duration_s: float = 10.0) -> dict[str, float]:
@@ -150,8 +157,7 @@ class EnergyMeter:
         ValueError
             ``duration_s`` is not a finite number above 0.
         """
-        if not (math.isfinite(duration_s) and duration_s > 0):
-            raise ValueError(f"duration_s={duration_s!r}: expected seconds above 0")
+        duration_s = positive("duration_s", duration_s, "seconds above 0")
         if not {"rapl", "nvml"} & set(self._engine.split("+")):
             return {}
         with self.window("idle", device="cpu") as window:

@@ -13,13 +13,15 @@ COMPONENTS = ("cpu", "gpu", "ram")
 # estimated  a model turned time or load into joules
 # assumed    a fixed constant, or a method that fastmlp does not know
 # absent     there is no value
+FAILED = "source_failed"
 LABELS = ("measured", "sampled", "estimated", "assumed", "absent")
 
 
 class Span(NamedTuple):
     """A closed window as the operating system saw it.
 
-    ``cpu_s`` is the processor time of this process and its children, ``busy_s`` and ``capacity_s``
+    ``cpu_s`` is the processor time of this process and of those of its children that it has waited
+    for, the latter alone ``children_s``; ``busy_s`` and ``capacity_s``
     that of the whole machine, used and there to be used; None where the system does not tell.
     """
 
@@ -29,6 +31,7 @@ class Span(NamedTuple):
     busy_s: float | None = None
     capacity_s: float | None = None
     rss_peak_bytes: int | None = None
+    children_s: float = 0.0
 
 
 class Part(NamedTuple):
@@ -51,7 +54,12 @@ class Finding(NamedTuple):
 
 
 class Source(Protocol):
-    """Something that has joules of a window; used by one window at a time."""
+    """Something that has joules of a window; used by one window at a time.
+
+    If it fails, it is `components` that have no joules, and its error is the reason.
+    """
+
+    components: tuple[str, ...]
 
     def open(self) -> None:
         """Begin, right before the work."""
@@ -71,19 +79,10 @@ def absent(why: str, flag: str = "") -> Part:
     return Part(None, "absent", why, flag)
 
 
-def is_gpu(device: str) -> bool:
-    """Tell whether a device, named as backends name it, is another than the processor.
-
-    Examples
-    --------
-    >>> [is_gpu(device) for device in ("", "cpu", "cpu:0", "cuda:0", "gpu:1", "mps")]
-    [False, False, False, True, True, True]
-    """
-    return device.partition(":")[0] not in ("", "cpu")
-
-
 def merge(findings: Sequence[Finding]) -> Finding:
     """Take each component from the first source that answers for it, be it with joules or without.
+
+    One that failed is heard last. But where nobody has joules, it says why there are none.
 
     Examples
     --------
@@ -94,7 +93,12 @@ def merge(findings: Sequence[Finding]) -> Finding:
     """
     parts, scope = {}, ""
     for component in COMPONENTS:
-        chosen = next((one for one in findings if component in one.parts), None)
+        heard = [one for one in findings if component in one.parts]
+        failed = [one for one in heard if FAILED in one.flags]
+        sound = [one for one in heard if FAILED not in one.flags]
+        chosen = next(iter(sound or failed), None)
+        if chosen and failed and chosen.parts[component].joules is None:
+            chosen = failed[0]
         parts[component] = chosen.parts[component] if chosen else absent("no source reads it")
         if component == "cpu" and chosen:
             scope = chosen.scope
@@ -107,6 +111,8 @@ def merge(findings: Sequence[Finding]) -> Finding:
 
 class Told:
     """A source that always says the same: why something cannot be read."""
+
+    components: tuple[str, ...] = COMPONENTS
 
     def __init__(self, finding: Finding) -> None:
         self._finding = finding

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fastmlp.energy.flags import ABOVE_LIMIT
 from fastmlp.energy.parts import Finding, Part, Span, absent
 
 POWERCAP = Path("/sys/class/powercap")
@@ -20,8 +21,12 @@ UJ_PER_J = 1e6
 # Two dies of a package whose counts never differ by more show one and the same counter: the files
 # are read one after the other, and a joule is milliseconds at full load.
 MIRROR_UJ = 1_000_000
-# More than any package takes: tells when a counter without a named limit may wrap.
+# More than any package takes: tells when a counter without a named limit may wrap or was reset.
 MOST_W = 1000.0
+# Counter and clock are not read at one moment; so much of a second may lie between them.
+EDGE_S = 0.1
+
+Reading = int | Exception
 
 
 class RaplError(RuntimeError):
@@ -72,17 +77,15 @@ def find_domains(root: Path) -> list[Domain]:
             Domain(path, names[path], _number(path / "max_energy_range_uj"), _limit_w(path))
             for path in wanted
         ]
-        read(domains)
+        for domain in domains:
+            if domain.range_uj <= 0:
+                raise ValueError(f"{domain.folder.name}: max_energy_range_uj is {domain.range_uj}")
+            _count(domain)
     except (OSError, ValueError) as error:
         raise RaplError(f"RAPL cannot be read: {error}", missing=False) from error
     if not any(domain.name.startswith("package") for domain in domains):
         raise RaplError(f"no RAPL package below {root}", missing=True)
     return domains
-
-
-def read(domains: list[Domain]) -> dict[Path, int]:
-    """Read all counters, in microjoules."""
-    return {domain.folder: _number(domain.folder / "energy_uj") for domain in domains}
 
 
 def passed_uj(before_uj: int, after_uj: int, range_uj: int) -> int:
@@ -99,6 +102,17 @@ def passed_uj(before_uj: int, after_uj: int, range_uj: int) -> int:
 def may_have_wrapped_twice(domain: Domain, wall_s: float) -> bool:
     """Tell whether the window was long enough for a full turn of the counter."""
     return wall_s * (domain.limit_w or MOST_W) >= domain.range_uj / UJ_PER_J
+
+
+def most_j(domain: Domain, wall_s: float) -> float:
+    """Joules above which a counter was not counting: reset in the window, or broken.
+
+    Examples
+    --------
+    >>> round(most_j(Domain(Path("intel-rapl:0"), "package-0", 10**12, 100.0), 1.9))
+    220
+    """
+    return ABOVE_LIMIT * (domain.limit_w or MOST_W) * (wall_s + EDGE_S)
 
 
 def without_mirrors(
@@ -136,18 +150,19 @@ class Rapl:
 
     def __init__(self, root: Path = POWERCAP) -> None:
         self._domains = find_domains(root)
-        self._before: dict[Path, int] = {}
+        self._before: dict[Path, Reading] = {}
+
+    components: tuple[str, ...] = ("cpu", "ram")
 
     def open(self) -> None:
         """Read the counters."""
-        self._before = read(self._domains)
+        self._before = _each(self._domains)
 
     def close(self, span: Span) -> Finding:
         """Read them again; everything that ran on the machine is in them."""
-        after = read(self._domains)
+        after = _each(self._domains)
         packages = [domain for domain in self._domains if domain.name.startswith("package")]
         dram = [domain for domain in self._domains if domain.name == "dram"]
-        packages = without_mirrors(packages, self._before, after)
         parts = {"cpu": self._part("cpu", packages, after, span.wall_s)}
         parts["ram"] = (
             self._part("ram", dram, after, span.wall_s) if dram else absent("RAPL has no dram here")
@@ -155,24 +170,57 @@ class Rapl:
         return Finding(parts, scope="machine")
 
     def _part(
-        self, component: str, domains: list[Domain], after: Mapping[Path, int], wall_s: float
+        self, component: str, domains: list[Domain], after: Mapping[Path, Reading], wall_s: float
     ) -> Part:
-        if any(may_have_wrapped_twice(domain, wall_s) for domain in domains):
-            return absent("RAPL may have wrapped more than once", "counter_wrapped")
-        joules = (
-            sum(
-                passed_uj(self._before[one.folder], after[one.folder], one.range_uj)
-                for one in domains
-            )
-            / UJ_PER_J
-        )
+        counts: list[dict[Path, int]] = []
+        for edge, readings in (("start", self._before), ("stop", after)):
+            counts.append({})
+            for domain in domains:
+                reading = readings[domain.folder]
+                if isinstance(reading, Exception):
+                    why = f"{domain.name}: {type(reading).__name__} at the {edge}: {reading}"
+                    return absent(why, "source_failed")
+                counts[-1][domain.folder] = reading
+        domains = without_mirrors(domains, *counts)
         method = f"RAPL {' + '.join(domain.name for domain in domains)} (whole machine)"
-        if joules <= 0:
-            return absent(f"{method} stood still", f"{component}_not_positive")
+        total_j = 0.0
+        for domain in domains:
+            if may_have_wrapped_twice(domain, wall_s):
+                return absent("RAPL may have wrapped more than once", "counter_wrapped")
+            before_uj, after_uj = (count[domain.folder] for count in counts)
+            joules = passed_uj(before_uj, after_uj, domain.range_uj) / UJ_PER_J
+            if joules <= 0:  # no part of a machine that is on takes nothing
+                why = f"{method}: {domain.name} stood still"
+                return absent(why, f"{component}_not_positive")
+            if joules > most_j(domain, wall_s):
+                why = (
+                    f"{method}: {domain.name} says {joules:.4g} J in {wall_s:.3g} s, was it reset?"
+                )
+                return absent(why, "power_above_limit")
+            total_j += joules
         limits = [domain.limit_w for domain in domains]
         known = [limit for limit in limits if limit is not None]
         limit_w = sum(known) if len(known) == len(limits) else None
-        return Part(joules, "measured", method, limit_w=limit_w)
+        return Part(total_j, "measured", method, limit_w=limit_w)
+
+
+def _each(domains: list[Domain]) -> dict[Path, Reading]:
+    # one that fails costs its own component and no other
+    found: dict[Path, Reading] = {}
+    for domain in domains:
+        try:
+            found[domain.folder] = _count(domain)
+        except (OSError, ValueError) as error:
+            found[domain.folder] = error
+    return found
+
+
+def _count(domain: Domain) -> int:
+    count_uj = _number(domain.folder / "energy_uj")
+    if not 0 <= count_uj <= domain.range_uj:
+        shown = f"{count_uj:.3g}" if abs(count_uj) < 10**300 else "a number without end"
+        raise ValueError(f"energy_uj is {shown}, expected 0 to {domain.range_uj}")
+    return count_uj
 
 
 def _is_dram(folder: Path, names: Mapping[Path, str]) -> bool:

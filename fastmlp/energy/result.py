@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from fastmlp.energy.checks import mapping
+from fastmlp.energy.devices import is_gpu
 from fastmlp.energy.explain import explain
-from fastmlp.energy.flags import FLAGS
 from fastmlp.energy.grid import GridZone, as_grid, co2e_mg
-from fastmlp.energy.parts import COMPONENTS, LABELS, is_gpu
+from fastmlp.energy.parts import COMPONENTS, LABELS
+from fastmlp.energy.record import checked
 
 SCHEMA_VERSION = 1
 PUE = 1.0  # power of a building over that of its computers: joules here are those of the computer
@@ -60,7 +62,8 @@ class EnergyResult:
     ------
     ValueError
         A value that contradicts another or its meaning: joules that are not finite and positive, a
-        label or flag that is not in its table, an amount of work that is not above 0.
+        label or flag that is not in its table, an amount of work that is not above 0. Numbers are
+        kept as floats, and mappings as read-only copies.
 
     Examples
     --------
@@ -102,25 +105,8 @@ class EnergyResult:
 
     def __post_init__(self) -> None:
         """Refuse a record that contradicts itself."""
-        for component, joules in self.components_j().items():
-            label = self.source.get(component)
-            if label not in LABELS:
-                raise ValueError(f"source[{component!r}]={label!r}: expected one of {LABELS}")
-            if component not in self.method:
-                raise ValueError(f"method: {component!r} is missing; say what its joules are")
-            if (joules is None) != (label == "absent"):
-                raise ValueError(f"{component}_j={joules!r} contradicts the label {label!r}")
-            if joules is not None and not (math.isfinite(joules) and joules > 0):
-                raise ValueError(
-                    f"{component}_j={joules!r}: expected joules above 0, or None when absent"
-                )
-        if not (math.isfinite(self.work) and self.work > 0):
-            raise ValueError(f"work={self.work!r}: expected a finite number above 0")
-        if not (math.isfinite(self.wall_s) and self.wall_s >= 0):
-            raise ValueError(f"wall_s={self.wall_s!r}: expected finite seconds, not negative")
-        unknown = sorted(set(self.flags) - FLAGS.keys())
-        if unknown:
-            raise ValueError(f"flags={unknown}: expected names from {sorted(FLAGS)}")
+        for name, value in checked(self).items():
+            object.__setattr__(self, name, value)
 
     def components_j(self) -> dict[str, float | None]:
         """Joules of each of `COMPONENTS`, the idle GPU's too."""
@@ -186,25 +172,32 @@ class EnergyResult:
             model_j={name: joules / self.work for name, joules in self.model_j.items()},
         )
 
-    def co2e_mg(self, zone: str | GridZone | None = None) -> float | None:
-        """Milligrams of CO2e of ``total_j``: ``total_j / 3.6e6 * g_per_kwh * 1000``.
+    def co2e_mg(self, zone: str | GridZone | None = None, *, of: str = "total") -> float | None:
+        """Milligrams of CO2e: ``total_j / 3.6e6 * g_per_kwh * 1000``.
+
+        A footprint leaves out as little as it can, so it has the memory, guessed or not. To
+        compare, take ``of="compute"``, which is ``compute_j`` and nothing else.
 
         Parameters
         ----------
         zone
             As `grid_intensity` takes it, or a `GridZone` of your own; None = the result's ``grid``.
+        of
+            "total" or "compute", the joules that are converted.
 
         Raises
         ------
         ValueError
-            No grid at all, or one that is not known.
+            No grid at all, or one that is not known; ``of`` is neither of the two.
         ImportError
             A country is asked for and CodeCarbon, which carries the table, is not installed.
         """
         grid = self.grid if zone is None else as_grid(zone)
         if grid is None:
             raise ValueError("zone=None: the result names no grid; expected a zone such as 'FRA'")
-        return co2e_mg(self.total_j, grid.g_per_kwh)
+        if of not in ("total", "compute"):
+            raise ValueError(f"of={of!r}: expected 'total' or 'compute'")
+        return co2e_mg(self.total_j if of == "total" else self.compute_j, grid.g_per_kwh)
 
     def explain(self) -> str:
         """Say in one sentence what the number is made of and what limits it."""
@@ -225,19 +218,22 @@ class EnergyResult:
         ValueError
             Another ``schema_version``, or a document that is none of an `EnergyResult`.
         """
+        if not isinstance(document, Mapping):
+            raise ValueError(f"document={document!r}: expected a mapping, as to_dict() returns it")
         version = document.get("schema_version")
-        if version != SCHEMA_VERSION:
-            wrote = dict(document.get("versions") or {}).get("fastmlp", "an unknown version")
+        if isinstance(version, bool) or version != SCHEMA_VERSION:
+            versions = document.get("versions")
+            wrote = versions.get("fastmlp") if isinstance(versions, Mapping) else None
             raise ValueError(
                 f"schema_version={version!r}: expected {SCHEMA_VERSION}; written by fastmlp "
-                f"{wrote}, read it with that one"
+                f"{wrote or 'of an unknown version'}, read it with that one"
             )
         known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
         try:
-            known["flags"] = tuple(known.get("flags", ()))
-            known["grid"] = GridZone(**known["grid"]) if known.get("grid") else None
+            if known.get("grid") is not None:
+                known["grid"] = GridZone(**mapping("grid", known["grid"]))
             return cls(**known)
-        except (TypeError, AttributeError) as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"document: not an EnergyResult, {error}") from error
 
     def _charged_j(self) -> dict[str, float]:

@@ -8,7 +8,9 @@ import importlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 TRACKING_MODES = ("process", "machine")
@@ -68,7 +70,7 @@ class Tracker(Protocol):
 
 
 @functools.cache
-def warm_tracker(pid: int, tracking_mode: str) -> Tracker:
+def warm_tracker(pid: int, tracking_mode: str, tdp_w: float | None) -> Tracker:
     """Build the tracker of this process and spend its slow first task (1 to 2 s).
 
     Between tasks it runs no thread and holds no file, so there is nothing to shut down.
@@ -79,6 +81,8 @@ def warm_tracker(pid: int, tracking_mode: str) -> Tracker:
         ``os.getpid()``: a forked child must not count the CPU time of its parent.
     tracking_mode
         One of `TRACKING_MODES`.
+    tdp_w
+        Power of the processor in watts where it is not measured; None = what CodeCarbon assumes.
 
     Raises
     ------
@@ -87,16 +91,62 @@ def warm_tracker(pid: int, tracking_mode: str) -> Tracker:
     """
     with quiet():
         codecarbon = _import_codecarbon()
-        tracker = codecarbon.OfflineEmissionsTracker(
-            tracking_mode=tracking_mode, output_dir=tempfile.gettempdir(), **SETTINGS
-        )
+        with _own_settings():
+            tracker = codecarbon.OfflineEmissionsTracker(
+                tracking_mode=tracking_mode, output_dir=_folder(), **SETTINGS
+            )
         # A tracker that cannot warm up fails in every window too, and is flagged there.
         with contextlib.suppress(Exception):
             tracker.start_task(f"warm-up {pid}")
             tracker.stop_task(f"warm-up {pid}")
+    _assume(tracker, tdp_w)  # the hardware is known once a task has begun
     if tracking_mode == "process":
         _monitor_gpus_only(tracker)
+    for name in ("_scheduler", "_scheduler_monitor_power"):
+        scheduler: Any = getattr(tracker, name, None)
+        if hasattr(scheduler, "function"):
+            scheduler.function = hushed(scheduler.function)
     return cast("Tracker", tracker)
+
+
+def _folder() -> str:
+    # it must exist, and nothing is written to it but by Intel's Power Gadget
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return str(Path(os.sep).resolve())
+
+
+def _assume(tracker: Any, tdp_w: float | None) -> None:
+    # Not by force_cpu_power: with that CodeCarbon leaves counters alone that it could read. Both of
+    # its forms, that of the process and that of the machine, are this number times the load.
+    hardware: list[Any] = hardware_of(tracker) or []
+    for item in hardware:
+        modelled = getattr(item, "_mode", None) in ("cpu_load", "constant")
+        if type(item).__name__ == "CPU" and modelled and tdp_w is not None:
+            item._tdp = tdp_w
+
+
+@contextlib.contextmanager
+def _own_settings() -> Iterator[None]:
+    """Keep the constructor from reading files of settings, and from what it sets for all trackers.
+
+    Each option is given, so that no file can say more; but a damaged one would raise, and so would
+    a working directory that is gone. Level and handlers of the logger are everybody's.
+    """
+    module: Any = importlib.import_module("codecarbon.emissions_tracker")
+    logger = logging.getLogger("codecarbon")
+    level, handlers = logger.level, list(logger.handlers)
+    read = getattr(module, "get_hierarchical_config", None)
+    if read is not None:
+        module.get_hierarchical_config = dict
+    try:
+        yield
+    finally:
+        if read is not None:
+            module.get_hierarchical_config = read
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def hardware_of(tracker: Tracker) -> list[object] | None:
@@ -143,11 +193,33 @@ def _import_codecarbon() -> Any:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep CodeCarbon's import and constructor from writing to stderr."""
-    # The import and the constructor log to stderr before any log level applies; the import also
-    # sets the level itself, so that only `disabled` survives it.
+    # The import and the constructor log to stderr before any log level applies, some of it in
+    # threads of their own; the import also sets the level itself, so that only `disabled` survives.
     logger = logging.getLogger("codecarbon")
     before, logger.disabled = logger.disabled, True
     try:
         yield
     finally:
         logger.disabled = before
+
+
+_HERE = threading.local()
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    return not getattr(_HERE, "is_hushed", False)
+
+
+def hushed(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a call log nothing in its own thread; another tracker in this process may."""
+
+    @functools.wraps(call)
+    def quietly(*arguments: Any) -> Any:
+        logging.getLogger("codecarbon").addFilter(_is_heard)
+        before, _HERE.is_hushed = getattr(_HERE, "is_hushed", False), True
+        try:
+            return call(*arguments)
+        finally:
+            _HERE.is_hushed = before
+
+    return quietly
