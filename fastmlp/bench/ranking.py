@@ -17,7 +17,8 @@ from fastmlp.bench.statistics import Interval, Sample, median
 DISQUALIFYING = frozenset(
     {
         *("short_window", "contention", "duration_mismatch", "power_above_limit"),
-        *("counter_wrapped", "source_failed", "gpu_unread", "device_not_said"),
+        *("counter_wrapped", "source_failed", "gpu_unread", "gpu_doubtful", "device_not_said"),
+        "children_running",
     }
 )
 FEWEST_ROUNDS = 3
