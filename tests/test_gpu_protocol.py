@@ -20,6 +20,7 @@ from bench.gpu.result_file import write_json
 from bench.gpu.runner import Job, Part, run_job, run_jobs
 from bench.gpu.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("signals_as_in_a_terminal")
 ROOT = Path(__file__).parents[1]
 ROW = """import json; print(json.dumps({"row": {"a": 1}}), flush=True)\n"""
 END = """print(json.dumps({"end": {"status": "ok", "reason": ""}}), flush=True)\n"""

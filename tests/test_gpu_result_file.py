@@ -24,6 +24,8 @@ from bench.gpu.signals import Stopped, stoppable
 
 Run = Callable[..., int]
 
+pytestmark = pytest.mark.usefixtures("signals_as_in_a_terminal")
+
 
 def ended(name: str, **other: Any) -> Part:
     rows = [{"cuda": {"devices": 0}}] if name == "card" else [{"backend": "numpy"}]
