@@ -19,6 +19,7 @@ import pytest
 from bench.peers.configs import CONFIGS, make_problem
 from bench.peers.problem import Problem
 from bench.peers.verify import layers, mlp_recipe
+from bench.suites.pieces import settings
 from fastmlp import MLPClassifier
 from fastmlp.backends import Backend, backend_status, get_backend
 from fastmlp.training import Trainer, epoch_order, one_hot, programs
@@ -71,19 +72,8 @@ class Fit:
 
     def __init__(self, backend: Backend, problem: Problem, epochs: int) -> None:
         self.problem = problem
-        self.model = MLPClassifier(
-            problem.layer_sizes[1:-1],
-            solver="sgd",
-            momentum=0.0,
-            alpha=0.0,
-            batch_size=problem.batch_size,
-            learning_rate_init=1e-4,  # bytes at face value: all weights stay finite
-            max_iter=epochs,
-            n_iter_no_change=epochs,
-            random_state=0,
-            backend=backend,
-            dtype="float32",
-        )
+        own: dict[str, Any] = {"backend": backend, "dtype": "float32"}
+        self.model = MLPClassifier(**settings(problem, epochs), **own)
 
     def run(self) -> None:
         """Fit anew."""

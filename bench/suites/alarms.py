@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.gpu.result_file import write_json
 from bench.peers.options import count
 from bench.suites.contenders import names
 from bench.suites.profiles import PROFILES
-from bench.suites.run import Plan, run, write
+from bench.suites.run import Plan, run
 from fastmlp.bench import Comparison, Document, compare, read
 from fastmlp.compare.config import cores
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(plan: Plan, folder: Path) -> Document:
     path = folder / "bench.json"
-    write(run(plan, lambda turn, number, total: None).content, path)
+    write_json(path, run(plan, lambda turn, number, total: None).content)
     return read(path)
 
 

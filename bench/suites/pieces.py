@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -96,16 +95,19 @@ def estimator(name: str, problem: Problem, epochs: int) -> Any:
         from fastmlp import MLPClassifier as Classifier
 
         own = {"dtype": "float32", "backend": name}
-    warnings.filterwarnings("ignore", category=UserWarning, message=".*[Ee]poch|.*[Ii]teration")
-    return Classifier(
-        problem.layer_sizes[1:-1],
-        solver="sgd",
-        momentum=0.0,
-        alpha=0.0,
-        batch_size=problem.batch_size,
-        learning_rate_init=1e-4,  # bytes at face value: all weights stay finite
-        max_iter=epochs,
-        n_iter_no_change=epochs,
-        random_state=0,
-        **own,
-    )
+    return Classifier(**settings(problem, epochs), **own)
+
+
+def settings(problem: Problem, epochs: int) -> dict[str, Any]:
+    """Parameters of an estimator that trains as the problem says, on bytes at face value."""
+    return {
+        "hidden_layer_sizes": problem.layer_sizes[1:-1],
+        "solver": "sgd",
+        "momentum": 0.0,
+        "alpha": 0.0,
+        "batch_size": problem.batch_size,
+        "learning_rate_init": 1e-4,  # all weights stay finite
+        "max_iter": epochs,
+        "n_iter_no_change": epochs,
+        "random_state": 0,
+    }

@@ -21,7 +21,6 @@ from bench.suites.profiles import Profile
 from fastmlp.bench.document import KEY
 
 ROOT = Path(__file__).parents[2]
-SUITES = ("speed", "accuracy", "emissions")
 ONCE = ("accuracy",)  # of the same seeds it is the same each time
 LONGEST_S = 1800  # of a turn: something hangs
 NO_BENCHMARKS = 5  # pytest's exit code where nothing was collected
@@ -140,17 +139,6 @@ def history_of(machine: str, profile: Profile, root: Path = ROOT) -> Path:
             "--profile publish"
         )
     return root / "bench" / "results" / machine / "suites"
-
-
-def write(content: dict[str, Any], path: Path) -> None:
-    """Write a file whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 def save(content: dict[str, Any], history: Path) -> Path:

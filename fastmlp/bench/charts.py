@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastmlp.bench.summary import Line, Summary
-from fastmlp.bench.training import Cost
+from fastmlp.bench.training import Cost, seeds_of
 from fastmlp.page import bars
 from fastmlp.page.axes import Style, is_wide, log_axis, new_axes, styles
 from fastmlp.page.blocks import Chart, said
@@ -214,10 +214,8 @@ def _joule_bars(
 
 
 def _accuracy(found: Summary, one: Line) -> list[float]:
-    name = f"train-to-{100 * found.document.protocol['target']:g}"
-    figure = found.document.figure(name, one.name)
-    ways = figure.values["ways"] if figure else []
-    return [100 * value for value in ways[0]["accuracy"]] if ways else []
+    seeds = seeds_of(found.document, one.name)
+    return [100 * value for value in seeds[0]["accuracy"]] if seeds else []
 
 
 def _spent(cost: Cost, epoch: int) -> float | None:

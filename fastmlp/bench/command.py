@@ -16,7 +16,7 @@ import fastmlp
 from fastmlp.bench.comparison import LIMIT, Change, Comparison, compare, smaller_is_better
 from fastmlp.bench.document import read
 from fastmlp.bench.zones import find_zone
-from fastmlp.page.folder import writable
+from fastmlp.page.folder import writable, write_whole
 
 SUITES = ("speed", "accuracy", "emissions")
 PROFILES = ("smoke", "publish")
@@ -142,7 +142,7 @@ def run_suites(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is
     outcome = suites.run(plan, show)
-    suites.write(outcome.content, path)
+    write_whole(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n", path)
     print(f"Written: {path}")
     _report(path, options.grid)
     if history and not outcome.interrupted:

@@ -13,7 +13,6 @@ from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.verdict import verdict
 from fastmlp.bench.zones import find_zone, known_zones
 from fastmlp.energy import FLAGS, EnergyResult, GridZone, co2e_mg
-from fastmlp.page import render as page_render
 from fastmlp.page.axes import legend
 from fastmlp.page.blocks import (
     Block,
@@ -31,6 +30,8 @@ from fastmlp.page.blocks import (
     Words,
 )
 from fastmlp.page.cards import titled
+from fastmlp.page.folder import write_whole
+from fastmlp.page.render import render as render_page
 from fastmlp.page.svg import drawing
 from fastmlp.page.text import ABSENT, significant, time_unit
 
@@ -59,7 +60,7 @@ def write_report(document: Document, path: Path, zone: str | None = None) -> Non
     ValueError
         The zone is not in the table.
     """
-    page_render.write(render(document, zone), path)
+    write_whole(render(document, zone), path)
 
 
 def render(document: Document, zone: str | None = None) -> str:
@@ -84,7 +85,7 @@ def render(document: Document, zone: str | None = None) -> str:
             Section("meanings", "How each number was obtained", _meanings(found, grid)),
         ]
     protocol = document.protocol
-    return page_render.render(
+    return render_page(
         Page(
             title=f"fastmlp bench: {protocol['data']}, {_layers(document)}",
             heading="One network, every backend: speed, accuracy, energy",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fastmlp.bench.document import Document, Figure
 from fastmlp.bench.ranking import Joules, joules
 from fastmlp.bench.statistics import Interval, ratio
-from fastmlp.bench.training import Cost, Way, cost, way
+from fastmlp.bench.training import Cost, Way, cost, timed, way
 
 REFERENCE = "keras"
 
@@ -55,12 +55,6 @@ def summary(document: Document) -> Summary:
     reference = timed(document, REFERENCE)
     about = {one["name"]: one["description"] for one in document.contenders}
     return Summary(document, tuple(_line(document, name, about[name], reference) for name in names))
-
-
-def timed(document: Document, name: str) -> Figure | None:
-    """Return the figure that times of steady epochs come from."""
-    with_joules = document.figure("train-energy", name)
-    return with_joules or document.figure("train-epoch", name)
 
 
 def ordered(values: Sequence[tuple[str, float]]) -> list[str]:

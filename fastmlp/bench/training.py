@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
@@ -45,29 +45,39 @@ class Cost(NamedTuple):
 
 def way(document: Document, contender: str) -> Way:
     """Return what the suite of accuracy found."""
-    name = f"train-to-{100 * document.protocol['target']:g}"
-    figure = document.figure(name, contender)
-    ways = figure.values["ways"] if figure else []
+    ways = seeds_of(document, contender)
     accuracy = statistics.median(one["accuracy"][-1] for one in ways) if ways else None
     reached = tuple(one["epochs"] for one in ways if one["epochs"] is not None)
     return Way(accuracy, reached, len(ways))
+
+
+def seeds_of(document: Document, contender: str) -> Sequence[Mapping[str, Any]]:
+    """Return seed, accuracy and loss after each epoch, and epochs to the target, of each seed."""
+    figure = document.figure(f"train-to-{100 * document.protocol['target']:g}", contender)
+    return figure.values["ways"] if figure else ()
+
+
+def timed(document: Document, contender: str) -> Figure | None:
+    """Return the figure that times of steady epochs come from."""
+    with_joules = document.figure("train-energy", contender)
+    return with_joules or document.figure("train-epoch", contender)
 
 
 def cost(document: Document, contender: str) -> Cost:
     """Return what an epoch and the whole way to the target take."""
     steady = document.figure("train-energy", contender)
     first = document.figure("first-epoch", contender)
-    timed = steady or document.figure("train-epoch", contender)
-    epochs = way(document, contender).epochs if way(document, contender).n else ()
+    own, to_target = timed(document, contender), way(document, contender)
+    epochs = to_target.epochs if to_target.n else ()
     found = joules(steady) if steady else None
     first_j = _first_joules(first)
     return Cost(
-        epoch_s=median(timed.unit_s, timed.block) if timed else None,
+        epoch_s=median(own.unit_s, own.block) if own else None,
         epoch_j=found.value if found else None,
         first_s=statistics.median(first.unit_s) if first else None,
         first_j=statistics.median(first_j.values) if first_j else None,
-        target_s=_whole(_times(first), _times(timed), epochs),
-        target_j=_whole(_first_joules(first), found.samples if found else None, epochs),
+        target_s=_whole(_times(first), _times(own), epochs),
+        target_j=_whole(first_j, found.samples if found else None, epochs),
     )
 
 

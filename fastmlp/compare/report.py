@@ -11,7 +11,6 @@ from fastmlp.compare.conditions import cards, conditions, energy_notes, layers, 
 from fastmlp.compare.curves import learning_curves
 from fastmlp.compare.results import Results
 from fastmlp.compare.verdict import verdict
-from fastmlp.page import render as page_render
 from fastmlp.page.axes import legend
 from fastmlp.page.blocks import (
     Block,
@@ -27,6 +26,8 @@ from fastmlp.page.blocks import (
     Sentences,
     Words,
 )
+from fastmlp.page.folder import write_whole
+from fastmlp.page.render import render as render_page
 from fastmlp.page.svg import drawing
 
 CURVES = (
@@ -57,7 +58,7 @@ def write_report(results: Results, path: Path) -> None:
     ImportError
         jinja2 or matplotlib is missing: ``pip install 'fastmlp[report]'``.
     """
-    page_render.write(render(results), path)
+    write_whole(render(results), path)
 
 
 def render(results: Results) -> str:
@@ -75,7 +76,7 @@ def render(results: Results) -> str:
             Section("meanings", "How each number was obtained", _meanings(results)),
         ]
     version = results.schema_version
-    return page_render.render(
+    return render_page(
         Page(
             title=f"fastmlp compare: {results.config.get('dataset')}, {layers(results.config)}",
             heading="One network, every backend",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from fastmlp.page.folder import write_whole
 
 SCHEMA_VERSION = 1
 
@@ -56,11 +57,7 @@ class Results:
 
     def write(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        text = json.dumps(asdict(self), indent=2, allow_nan=False)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(json.dumps(asdict(self), indent=2, allow_nan=False) + "\n", path)
 
     @classmethod
     def read(cls, path: str | Path) -> Results:

@@ -1,7 +1,8 @@
-"""Folders that results are to be written to."""
+"""Folders and files that results are written to."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -24,3 +25,15 @@ def writable(folder: Path, option: str, *names: str) -> Path:
         if (folder / name).is_dir():
             raise ValueError(f"{option} {folder} holds a folder {name}: move it away.")
     return folder
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write a file whole or not at all; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

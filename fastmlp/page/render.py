@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from fastmlp.page.blocks import Page
@@ -32,15 +31,3 @@ def render(page: Page) -> str:
         undefined=StrictUndefined,
     ).get_template("page.html.j2")
     return template.render(page=page, kind=lambda block: type(block).__name__)
-
-
-def write(html: str, path: Path) -> None:
-    """Write a page whole or not at all; its folder is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(html, encoding="utf-8")
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
