@@ -59,19 +59,25 @@ def benchmark(
     rounds: int = 12,
     blocks: int = 4,
     drift: float = 0.0,
+    halved: float = 0.0,
     work: float = 2.0,
     joules: float | None = None,
 ) -> dict[str, Any]:
-    """Rounds of a noisy time per unit; drift slows down machine and probe alike."""
-    slowed = 1 + drift * rng.uniform(size=rounds)
-    data = time_s * slowed * rng.lognormal(0, noise, rounds)
+    """Rounds of a noisy time per unit; drift slows down machine and probe alike.
+
+    Some processes have half a machine, which a probe of one thread does not notice.
+    """
+    slowed = 1 + drift * rng.uniform(0.5, 1, rounds)
+    block = np.arange(rounds) * blocks // rounds
+    shared = np.where(rng.uniform(size=blocks) < halved, 2.0, 1.0)[block]
+    data = time_s * shared * slowed * rng.lognormal(0, noise, rounds)
     extra: dict[str, Any] = {
         "suite": "speed" if joules is None else "emissions",
         "contender": contender,
         "unit": "epoch",
         "work": [work] * rounds,
         "probe_s": list(0.05 * slowed * rng.lognormal(0, noise / 5, rounds)),
-        "block": [round_ * blocks // rounds for round_ in range(rounds)],
+        "block": block.tolist(),
         "values": {},
     }
     if joules is not None:

@@ -96,10 +96,18 @@ def test_what_slows_the_machine_down_is_no_change(tmp_path: Path) -> None:
         assert compared(tmp_path, content(quiet), content(busy)).regressions
 
 
+def test_processes_that_had_half_the_machine_are_no_change(tmp_path: Path) -> None:
+    seeds, settings = range(40), {"rounds": 16, "blocks": 8, "halved": 0.2}
+    assert sum(bool(pair(tmp_path, seed, 1.3, **settings).regressions) for seed in seeds) >= 36
+    assert sum(bool(pair(tmp_path, seed, 1.0, **settings).regressions) for seed in seeds) <= 2
+
+
 def test_noise_as_large_as_the_change_leaves_it_unclear(tmp_path: Path) -> None:
-    found = [pair(tmp_path, seed, 1.3, noise=0.5).changes[0].verdict for seed in range(20)]
-    assert found.count("worse") <= 3
-    assert "unclear" in found
+    def verdicts(slower: float) -> list[str]:
+        return [pair(tmp_path, seed, slower, noise=0.5).changes[0].verdict for seed in range(20)]
+
+    assert verdicts(1.3).count("unclear") >= 5
+    assert verdicts(1.0).count("worse") <= 1
 
 
 @pytest.mark.parametrize(("limit", "worse"), [(0.1, True), (0.5, False)])

@@ -21,7 +21,6 @@ from bench.suites.profiles import Profile
 from fastmlp.bench.document import KEY
 
 ROOT = Path(__file__).parents[2]
-ONCE = ("accuracy",)  # of the same seeds it is the same each time
 LONGEST_S = 1800  # of a turn: something hangs
 NO_BENCHMARKS = 5  # pytest's exit code where nothing was collected
 
@@ -51,8 +50,8 @@ class Plan(NamedTuple):
     def turns(self) -> list[Turn]:
         """Return all processes, the contenders of each block in an order of their own."""
         chance, found = random.Random(self.seed), []
-        for block in range(self.profile.blocks):
-            suites = [suite for suite in self.suites if block == 0 or suite not in ONCE]
+        for block in range(max(self.profile.blocks.values())):
+            suites = [suite for suite in self.suites if block < self.profile.blocks[suite]]
             turns = [Turn(block, suite, name) for suite in suites for name in self.contenders]
             chance.shuffle(turns)
             found += turns

@@ -1,9 +1,10 @@
 """Two runs of the suites: what has become slower, or needs more energy.
 
 Times are taken over the probe's, a fixed matrix product that runs beside each round: what slows
-the whole machine down slows the probe, too. A change counts where the whole interval of the ratio
-lies beyond the limit; so noise alone seldom raises an alarm, and a small change needs many rounds
-to be seen.
+the whole machine down slows the probe, too. Compared is what each takes while nothing disturbs it,
+the 20 % quantile of its rounds. A change counts where the whole 90 % interval of the ratio lies
+beyond the limit; so noise alone seldom raises an alarm, and a small change needs many rounds to be
+seen.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
 from fastmlp.bench.ranking import FEWEST_ROUNDS, Joules, joules
-from fastmlp.bench.statistics import Interval, Sample, median, ratio
+from fastmlp.bench.statistics import Interval, Sample, median, quiet_ratio
 
 LIMIT = 0.10
 ALIKE = ("cpu", "cores", "memory_bytes", "gpu")  # of machines that may be compared
@@ -139,15 +140,14 @@ def smaller_is_better(document: Document) -> list[dict[str, Any]]:
 
 
 def _speed(before: Figure, after: Figure, limit: float) -> Change:
-    interval = ratio(after.probed, before.probed, after.block, before.block)
+    interval = quiet_ratio(Sample(after.probed, after.block), Sample(before.probed, before.block))
     few = min(len(before.probed), len(after.probed)) < FEWEST_ROUNDS
     doubt = f"fewer than {FEWEST_ROUNDS} rounds" if few else ""
     return Change(before.name, before.contender, "speed", interval, limit, doubt)
 
 
 def _energy(before: Figure, after: Figure, old: Joules, new: Joules, limit: float) -> Change:
-    a, b = new.samples, old.samples
-    interval = ratio(a.values, b.values, a.blocks, b.blocks)
+    interval = quiet_ratio(new.samples, old.samples)
     doubts = [why for one in (old, new) if (why := one.why_unranked)]
     shared = set(old.models) & set(new.models)
     against = [
