@@ -40,7 +40,7 @@ PROFILES = {
     # at least 10 rounds; joules from windows of at least 5 s: a tick of 10 ms is 0.2 % of it
     "publish": Profile(
         name="publish",
-        blocks={"speed": 8, "accuracy": 1, "emissions": 4},
+        blocks={"speed": 6, "accuracy": 1, "emissions": 4},
         rounds=3,
         warm_up=1,
         window_s=0.3,
