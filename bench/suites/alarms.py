@@ -2,7 +2,7 @@
 
 Runs the pieces of a training step again and again: as they are, and with a step that is slowed
 down by 30 %. Each run is compared with the one before it. Slowdowns should be found, and equal runs
-should raise no alarm.
+should raise no alarm. ``--save MACHINE`` keeps the outcome under ``bench/results/MACHINE``.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import fastmlp
 from bench.gpu.result_file import write_json
 from bench.peers.options import count
-from bench.suites.contenders import names
+from bench.suites.contenders import find, names
 from bench.suites.profiles import PROFILES
-from bench.suites.run import Plan, run
+from bench.suites.run import Plan, folder_of, run
 from fastmlp.bench import Comparison, Document, compare, read
 from fastmlp.compare.config import cores
+from fastmlp.compare.machine import machine_card
 
 PIECES = ("-k", "piece")
 SLOWED = (*PIECES, "-p", "bench.suites.slowed")
@@ -31,25 +35,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", choices=names(), default="numpy")
     parser.add_argument("--pairs", type=count, default=10)
     parser.add_argument("--profile", choices=tuple(PROFILES), default="smoke")
+    parser.add_argument("--save", metavar="MACHINE", help="keep the outcome under bench/results")
     options = parser.parse_args(arguments)
+    path = folder_of(options.save) / "alarms" / f"{options.backend}.json" if options.save else None
     plan = Plan(PROFILES[options.profile], ("speed",), (options.backend,), cores())
-    found = false = 0
+    pairs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         before = _run(plan._replace(options=PIECES), Path(folder))
-        for pair in range(1, options.pairs + 1):
+        for number in range(1, options.pairs + 1):
             slowed = _run(plan._replace(options=SLOWED), Path(folder))
             after = _run(plan._replace(options=PIECES), Path(folder))
-            noticed = "step" in _worse(compare(before, slowed))
-            alarms = _worse(compare(before, after))
-            found, false, before = found + noticed, false + bool(alarms), after
-            print(
-                f"{pair}: slowdown {'found' if noticed else 'missed'}, "
-                f"equal: {', '.join(alarms) or 'no alarm'}",
-                flush=True,
+            pairs.append(
+                {
+                    "slowed": _changes(compare(before, slowed)),
+                    "equal": _changes(compare(before, after)),
+                }
             )
+            before = after
+            print(f"{number}: {_words(pairs[-1])}", flush=True)
+    content = {
+        "datetime": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fastmlp_version": fastmlp.__version__,
+        "machine": machine_card({options.backend: find(options.backend).version}),
+        "profile": options.profile,
+        "backend": options.backend,
+        "found": sum(_is_found(pair) for pair in pairs),
+        "false": sum(bool(_alarms(pair)) for pair in pairs),
+        "pairs": pairs,
+    }
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, content)
     print(
-        f"{options.backend}: {found} of {options.pairs} slowdowns found, "
-        f"{false} of {options.pairs} equal pairs with an alarm"
+        f"{options.backend}: {content['found']} of {len(pairs)} slowdowns found, "
+        f"{content['false']} of {len(pairs)} equal pairs with an alarm"
     )
     return 0
 
@@ -60,8 +79,25 @@ def _run(plan: Plan, folder: Path) -> Document:
     return read(path)
 
 
-def _worse(comparison: Comparison) -> list[str]:
-    return [change.name for change in comparison.regressions]
+def _changes(comparison: Comparison) -> dict[str, Any]:
+    """Verdict and ratio, with its interval, of each figure."""
+    return {
+        change.name: {"verdict": change.verdict, "ratio": [round(x, 4) for x in change.ratio]}
+        for change in comparison.changes
+    }
+
+
+def _is_found(pair: dict[str, Any]) -> bool:
+    return bool(pair["slowed"]["step"]["verdict"] == "worse")
+
+
+def _alarms(pair: dict[str, Any]) -> list[str]:
+    return [name for name, change in pair["equal"].items() if change["verdict"] == "worse"]
+
+
+def _words(pair: dict[str, Any]) -> str:
+    found = "found" if _is_found(pair) else "missed"
+    return f"slowdown {found}, equal: {', '.join(_alarms(pair)) or 'no alarm'}"
 
 
 if __name__ == "__main__":

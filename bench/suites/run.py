@@ -119,6 +119,22 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     return Outcome(content, tuple(failed), interrupted)
 
 
+def folder_of(machine: str, root: Path = ROOT) -> Path:
+    """Return the folder with the results of a machine.
+
+    Raises
+    ------
+    ValueError
+        The name is no name of a folder.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", machine):
+        raise ValueError(
+            f"--save {machine!r}: expected a name of small letters, digits and hyphens, such as "
+            "epyc-2-cores"
+        )
+    return root / "bench" / "results" / machine
+
+
 def history_of(machine: str, profile: Profile, root: Path = ROOT) -> Path:
     """Return the folder with the history of a machine.
 
@@ -127,17 +143,13 @@ def history_of(machine: str, profile: Profile, root: Path = ROOT) -> Path:
     ValueError
         The name is no name of a folder, or runs of the profile are not for publication.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", machine):
-        raise ValueError(
-            f"--save {machine!r}: expected a name of small letters, digits and hyphens, such as "
-            "epyc-2-cores"
-        )
+    folder = folder_of(machine, root)
     if profile.name != "publish":
         raise ValueError(
             f"--save {machine}: a run of profile {profile.name} is not for the history, add "
             "--profile publish"
         )
-    return root / "bench" / "results" / machine / "suites"
+    return folder / "suites"
 
 
 def save(content: dict[str, Any], history: Path) -> Path:
