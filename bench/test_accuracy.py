@@ -6,6 +6,7 @@ shuffles by itself. They are judged alike: by their weights, in NumPy and float6
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,12 +30,14 @@ def orders_of(problem: Problem, seed: int, epochs: int) -> list[Any]:
     return [epoch_order(n, seed, epoch) for epoch in range(1, epochs + 1)]
 
 
-def judged(contender: Contender, problem: Problem, images: Images) -> tuple[float, float]:
-    """Return accuracy and mean loss on the test images."""
+def judged(contender: Contender, problem: Problem, images: Images) -> tuple[float, float | None]:
+    """Return accuracy and mean loss on the test images; None if it is beyond all numbers."""
     z = logits(problem._replace(X=images.X_test), contender.weights())
     shifted = z - z.max(axis=1, keepdims=True)
     losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(z)), images.y_test]
-    return float(np.mean(z.argmax(axis=1) == images.y_test)), float(losses.mean())
+    loss = float(losses.mean())
+    hits = float(np.mean(z.argmax(axis=1) == images.y_test))
+    return hits, loss if math.isfinite(loss) else None
 
 
 @pytest.fixture(scope="session")

@@ -46,14 +46,15 @@ def test_epoch(suite: Suite, contender: Contender, problem: Problem) -> None:
 
 def test_fit(suite: Suite, entry: Entry, problem: Problem) -> None:
     """``fit`` of the estimator for three epochs: checks, copies and history are part of it."""
-    model = estimator(entry.name, problem, epochs=3)
-    if model is None:
+    found = estimator(entry.name, problem, epochs=3)
+    if found is None:
         pytest.skip(f"{entry.name} has no estimator")
+    model, X = found
 
     def fit(n: int) -> None:
         with warnings.catch_warnings(action="ignore"):  # it does not converge, and need not
             for _ in range(n):
-                model.fit(problem.X, problem.y)
+                model.fit(X, problem.y)
 
     rounds.measure(suite, "fit", "fit of 3 epochs", fit)
 

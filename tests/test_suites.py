@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from invented_suites import benchmark, content, whole
 
 pytest.importorskip("pytest_benchmark")
 
-from bench.suites import page, run
+from bench.suites import alarms, page, run
 from bench.suites.contenders import find, names
 from bench.suites.document import join
 from bench.suites.profiles import PROFILES
@@ -186,13 +190,13 @@ def part(data: list[float], contender: str = "numpy") -> dict[str, Any]:
 
 
 def test_joined_rounds_know_their_process() -> None:
-    whole = join([part([1.0, 2.0]), part([9.0], "jax"), part([3.0])])
+    whole = join([(0, part([1.0, 2.0])), (1, part([9.0], "jax")), (2, part([3.0]))])
     numpy, jax = whole["benchmarks"]
     assert numpy["stats"]["data"] == [1.0, 2.0, 3.0]
     assert numpy["stats"]["median"] == 2.0
-    assert numpy["extra_info"]["block"] == [0, 0, 1]
+    assert numpy["extra_info"]["block"] == [0, 0, 2]
     assert numpy["extra_info"]["work"] == [2, 2, 2]
-    assert jax["extra_info"]["block"] == [0]
+    assert jax["extra_info"]["block"] == [1]
     assert whole["fastmlp"]["machine"]["versions"] == {"numpy": "1", "jax": "1"}
 
 
@@ -242,6 +246,49 @@ def test_a_history_grows_and_its_page_follows(folder: Path, tmp_path: Path) -> N
     assert page.main(["--check"], tmp_path) == 0
     first.unlink()
     assert page.main(["--check"], tmp_path) == 1
+
+
+def test_the_page_tells_the_way_with_intervals_and_what_alarms_found(tmp_path: Path) -> None:
+    numbers = {"numpy": 1.0, "jax": 0.5}
+    save(whole(numbers, numbers), history_of("mine", PROFILES["publish"], tmp_path))
+    alarms_ = tmp_path / "bench" / "results" / "mine" / "alarms"
+    alarms_.mkdir()
+    found = {"backend": "jax", "profile": "smoke", "datetime": "2030-01-02T03", "false": 1}
+    (alarms_ / "jax.json").write_text(json.dumps(found | {"found": 2, "pairs": [{}] * 3}))
+    text = page.page(tmp_path)
+    row = next(line for line in text.splitlines() if line.startswith("| numpy | 4, 4, 4, 4, 4 |"))
+    cells = [cell.strip() for cell in row.split("|")[3:-1]]
+    assert all(re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+\)", cell) for cell in cells)
+    joules, mg = (float(cell.split()[0]) for cell in cells[1:])
+    assert joules == pytest.approx(6.0, rel=0.1)  # 3 for the first epoch, and three more
+    assert mg == pytest.approx(56.0 * joules / 3600, rel=0.01)
+    assert "jax, smoke profile, 2030-01-02: 2 of 3 steps" in text
+    assert "1 of 3 pairs of equal runs" in text
+
+
+# --- how far to trust a comparison ---
+
+
+def test_alarms_count_what_was_found_and_what_was_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    # before, then slowed and after of each pair: found, missed; the last of the equal runs is slow
+    steps = iter([1.0, 1.5, 1.0, 1.0, 1.5])
+
+    def taken(*_: Any) -> Any:
+        pieces = [benchmark(rng, "step", time_s=next(steps)), benchmark(rng, "forward")]
+        return SimpleNamespace(content=content(*pieces))
+
+    monkeypatch.setattr(alarms, "run", taken)
+    monkeypatch.setattr(alarms, "folder_of", lambda machine: tmp_path / machine)
+    assert alarms.main(["--pairs", "2", "--save", "mine"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1: slowdown found, equal: no alarm"
+    assert lines[1] == "2: slowdown missed, equal: step"
+    kept = json.loads((tmp_path / "mine" / "alarms" / "numpy.json").read_text())
+    assert (kept["found"], kept["false"], len(kept["pairs"])) == (1, 1, 2)
+    assert kept["pairs"][0]["slowed"]["step"]["ratio"][0] == pytest.approx(1.5, rel=0.1)
 
 
 def test_the_page_is_what_the_results_say() -> None:

@@ -96,6 +96,8 @@ class OfSklearn(sklearn_.Fit):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self.scale = np.float32(problem.scale)
+        # of a number it would make the same orders anew in each call
+        self.model.set_params(random_state=np.random.RandomState(0))
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Scale the rows, as it wants them, and ask."""

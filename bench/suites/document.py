@@ -47,17 +47,16 @@ def header(profile: Profile, names: Sequence[str]) -> Json:
     }
 
 
-def join(parts: Iterable[Json]) -> Json:
+def join(parts: Iterable[tuple[int, Json]]) -> Json:
     """Join files of several processes: rounds of the same figure stand one after the other.
 
-    The process that a round ran in is noted as its block.
+    Each file comes with its block, which is noted beside its rounds.
     """
     whole: Json = {}
     figures: dict[tuple[str, str], Json] = {}
-    for part in parts:
+    for block, part in parts:
         for one in part["benchmarks"]:
             key = one["group"], one["extra_info"]["contender"]
-            block = 1 + max(figures[key]["extra_info"]["block"]) if key in figures else 0
             one["extra_info"]["block"] = [block] * len(one["stats"]["data"])
             if key in figures:
                 _append(figures[key], one)

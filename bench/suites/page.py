@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fastmlp.bench import Document, read
 from fastmlp.bench.report import LEFT_OUT, markdown
-from fastmlp.bench.summary import summary
+from fastmlp.bench.statistics import Interval
+from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.verdict import verdict
-from fastmlp.page.text import ABSENT, number, ratio
+from fastmlp.bench.zones import find_zone
+from fastmlp.energy import co2e_mg
+from fastmlp.page.text import ABSENT, number, ratio, significant
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = Path("bench/results"), Path("docs/suites.md")
@@ -55,6 +59,7 @@ def page(root: Path) -> str:
     for machine, paths in runs(root).items():
         documents = [read(path) for path in paths]
         parts.append(_machine(machine, paths[-1], documents))
+        parts += _alarms(root / RESULTS / machine / "alarms")
     if len(parts) == 1:
         parts.append("No run has been saved yet.\n")
     return "\n".join(parts)
@@ -62,7 +67,7 @@ def page(root: Path) -> str:
 
 def _machine(name: str, newest: Path, documents: Sequence[Document]) -> str:
     document = documents[-1]
-    card = document.machine
+    card, found = document.machine, summary(document)
     gpus = ", ".join(card.get("gpu", ())) or "no GPU"
     lines = [
         f"## {name}",
@@ -71,13 +76,55 @@ def _machine(name: str, newest: Path, documents: Sequence[Document]) -> str:
         f"[The whole page with its charts](suites-{name}.html) (in the built documentation); "
         f"its figures: `{newest.relative_to(newest.parents[4])}`.",
         "",
-        *(f"- **{keyword}.** {sentence}" for keyword, sentence in verdict(summary(document))),
+        *(f"- **{keyword}.** {sentence}" for keyword, sentence in verdict(found)),
         "",
         markdown(document),
         LEFT_OUT,
         "",
     ]
-    return "\n".join([*lines, *_history(documents)])
+    return "\n".join([*lines, *_way(found), *_history(documents)])
+
+
+def _way(found: Summary) -> list[str]:
+    """What the way to the target takes, with intervals."""
+    zone = find_zone(None)
+    head = ["backend", "epochs of the seeds", "s", "J", f"mg CO2e ({zone.zone})"]
+    rows = []
+    for line in found.lines:
+        cost = line.cost
+        if cost.target_s:
+            epochs = ", ".join(map(str, line.way.epochs))
+            cells = [_spread(cost.target_s), _spread(cost.target_j)]
+            cells.append(_spread(cost.target_j, lambda joules: co2e_mg(joules, zone.g_per_kwh)))
+            rows.append(_row([line.name, epochs, *cells]))
+    if not rows:
+        return []
+    title = f"### The way to {found.target}, with 95 % intervals"
+    return [title, "", _row(head), _row([":---"] * 2 + ["---:"] * 3), *rows, ""]
+
+
+def _spread(
+    interval: Interval | None, of: Callable[[float], float | None] = lambda value: value
+) -> str:
+    if interval is None:
+        return ABSENT
+    value, low, high = (significant(of(part) or 0.0) for part in interval)
+    return f"{value} ({low} to {high})"
+
+
+def _alarms(folder: Path) -> list[str]:
+    """How far runs can be compared on this machine."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    if not found:
+        return []
+    lines = [
+        f"- {one['backend']}, {one['profile']} profile, {one['datetime'][:10]}: {one['found']} of "
+        f"{len(one['pairs'])} steps that were slowed down by 30 % were found, and {one['false']} "
+        f"of {len(one['pairs'])} pairs of equal runs raised an alarm."
+        for one in found
+    ]
+    about = "What `python -m bench.suites.alarms` found about `fastmlp bench compare` here:"
+    return ["\n".join(["### How far runs can be compared", "", about, "", *lines, ""])]
 
 
 def _history(documents: Sequence[Document]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from bench.peers.problem import Problem
 from bench.suites.contenders import Contender, OfBackend, OfTorch
 from bench.suites.rounds import Work
@@ -79,13 +81,18 @@ def _of_torch(contender: OfTorch, problem: Problem) -> dict[str, Work]:
     }
 
 
-def estimator(name: str, problem: Problem, epochs: int) -> Any:
-    """Return a classifier that trains as the problem says; None if the contender has none."""
+def estimator(name: str, problem: Problem, epochs: int) -> tuple[Any, Any] | None:
+    """Return a classifier that trains as the problem says, and the rows that it wants.
+
+    None if the contender has no classifier.
+    """
+    X = problem.X
     if name == "pytorch":
         return None
     if name == "scikit-learn":
         from sklearn.neural_network import MLPClassifier as Classifier
 
+        X = X.astype(np.float32)  # of bytes it would make float64, twice the work
         own: dict[str, Any] = {}
     elif name == "keras":
         from fastmlp.reference import MLPClassifier as Classifier
@@ -95,7 +102,7 @@ def estimator(name: str, problem: Problem, epochs: int) -> Any:
         from fastmlp import MLPClassifier as Classifier
 
         own = {"dtype": "float32", "backend": name}
-    return Classifier(**settings(problem, epochs), **own)
+    return Classifier(**settings(problem, epochs), **own), X
 
 
 def settings(problem: Problem, epochs: int) -> dict[str, Any]:

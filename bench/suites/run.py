@@ -92,7 +92,7 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     if not plan.contenders:
         reasons = "; ".join(f"{one['contender']}: {one['reason']}" for one in absent)
         raise ValueError(f"none of the backends can run here. {reasons}")
-    parts: list[dict[str, Any]] = []
+    parts: list[tuple[int, dict[str, Any]]] = []
     failed: list[str] = []
     turns, interrupted = plan.turns(), False
     with tempfile.TemporaryDirectory() as folder:
@@ -100,8 +100,8 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
             for number, turn in enumerate(turns, 1):
                 show(turn, number, len(turns))
                 part, words = _take(turn, plan, Path(folder) / f"{number}.json")
-                if part:
-                    parts.append(part)
+                if part and part["benchmarks"]:
+                    parts.append((turn.block, part))
                 if words:
                     failed.append(f"{turn}: {words}")
         except KeyboardInterrupt:  # what was measured is kept
