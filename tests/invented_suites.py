@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.energy import EnergyResult
+from fastmlp.energy import MODELS, EnergyResult
 
 MACHINE: dict[str, Any] = {
     "cpu": "Invented CPU",
@@ -44,7 +44,7 @@ def energy(compute_j: float | None, **changed: Any) -> dict[str, Any]:
         source=SOURCE if compute_j else SOURCE | {"cpu": "absent"},
         method=METHOD,
         device="cpu",
-        model_j={} if compute_j is None else {"cubic": compute_j, "linear": 1.5 * compute_j},
+        model_j={} if compute_j is None else dict.fromkeys(MODELS, 1.5 * compute_j),
     )
     return {**result.to_dict(), **changed}
 
@@ -57,15 +57,17 @@ def benchmark(
     time_s: float = 1.0,
     noise: float = 0.05,
     rounds: int = 12,
-    blocks: int = 4,
+    blocks: int = 6,
     drift: float = 0.0,
     halved: float = 0.0,
+    apart: float = 0.0,
     work: float = 2.0,
     joules: float | None = None,
 ) -> dict[str, Any]:
     """Rounds of a noisy time per unit; drift slows down machine and probe alike.
 
-    Some processes have half a machine, which a probe of one thread does not notice.
+    Some processes have half a machine, which a probe of one thread does not notice; and joules
+    differ from process to process by ``apart``.
     """
     slowed = 1 + drift * rng.uniform(0.5, 1, rounds)
     block = np.arange(rounds) * blocks // rounds
@@ -81,7 +83,10 @@ def benchmark(
         "values": {},
     }
     if joules is not None:
-        extra["energy"] = [energy(joules * work * rng.lognormal(0, noise)) for _ in range(rounds)]
+        of_process = rng.lognormal(0, apart, blocks)[block] if apart else np.ones(rounds)
+        extra["energy"] = [
+            energy(joules * work * factor * rng.lognormal(0, noise)) for factor in of_process
+        ]
     return {
         "group": name,
         "name": f"test_{name}[{contender}]",
@@ -100,7 +105,7 @@ def whole(
             part = 1.0 if group == "train-epoch" else 0.002
             found.append(benchmark(rng, group, name, time_s=part * time_s))
         for group, part in (("first-epoch", 3.0), ("train-energy", 1.0), ("predict-energy", 0.1)):
-            rounds = 4 if group == "first-epoch" else 12
+            rounds = 6 if group == "first-epoch" else 12
             found.append(
                 benchmark(
                     rng,

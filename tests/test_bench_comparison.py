@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from invented_suites import benchmark, content, energy, write
+from invented_suites import benchmark, content, energy, whole, write
 
 from fastmlp.bench import Comparison, compare, read
 from fastmlp.bench.comparison import smaller_is_better
-from fastmlp.bench.statistics import Interval, Sample, combined, median, ratio
+from fastmlp.bench.statistics import Interval, Probed, Sample, combined, median, quiet_ratio, ratio
 
 
 def pair(tmp_path: Path, seed: int, slower: float = 1.0, **settings: Any) -> Comparison:
@@ -71,6 +71,17 @@ def test_a_sum_of_medians_has_the_interval_of_its_parts() -> None:
     assert found == Interval(12.0, 11.0, 13.0)
 
 
+def test_a_disturbed_probe_moves_no_quiet_ratio() -> None:
+    quiet, disturbed = [0.05] * 12, [0.10] * 4 + [0.05] * 8
+    found = quiet_ratio(Probed([1.0] * 12, disturbed), Probed([1.0] * 12, quiet))
+    assert found == Interval(1.0, 1.0, 1.0)
+
+
+def test_times_are_over_the_probe_of_their_run() -> None:
+    found = quiet_ratio(Probed([3.0] * 5, [0.1] * 5), Probed([1.0] * 5, [0.05] * 5))
+    assert found.value == pytest.approx(1.5)
+
+
 def test_no_values_have_no_median() -> None:
     with pytest.raises(ValueError, match=r"values=\[\]: a median needs at least one"):
         median([])
@@ -127,12 +138,12 @@ def test_energy_is_compared_per_unit_of_work(tmp_path: Path) -> None:
     assert energy_.ratio.value == pytest.approx(1.3, rel=0.06)
 
 
-def test_few_rounds_prove_nothing(tmp_path: Path) -> None:
+def test_few_processes_prove_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    old = content(benchmark(rng, rounds=1, blocks=1))
-    new = content(benchmark(rng, rounds=1, blocks=1, time_s=5.0))
+    old = content(benchmark(rng, rounds=12, blocks=4))
+    new = content(benchmark(rng, rounds=12, blocks=4, time_s=5.0))
     (change,) = compared(tmp_path, old, new).changes
-    assert (change.verdict, change.doubt) == ("unclear", "fewer than 3 rounds")
+    assert (change.verdict, change.doubt) == ("unclear", "fewer than 5 processes")
 
 
 def test_joules_of_flagged_rounds_prove_nothing(tmp_path: Path) -> None:
@@ -142,16 +153,68 @@ def test_joules_of_flagged_rounds_prove_nothing(tmp_path: Path) -> None:
         one["flags"] = ["contention"]
     _, change = compared(tmp_path, content(old), content(new)).changes
     assert change.verdict == "unclear"
-    assert "0 rounds that count, fewer than 3 (contention in 12)" in change.doubt
+    assert "count from 0 processes, fewer than 5 (contention in 12)" in change.doubt
 
 
 def test_more_joules_under_one_model_alone_prove_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     old, new = benchmark(rng, joules=10.0), benchmark(rng, joules=20.0)
     for one in new["extra_info"]["energy"]:
-        one["model_j"]["linear"] /= 4
+        one["model_j"]["cpu_time"] /= 4
     _, change = compared(tmp_path, content(old), content(new)).changes
-    assert (change.verdict, change.doubt) == ("unclear", "power models disagree: linear")
+    assert change.verdict == "unclear"
+    assert change.doubt == "power models do not all say so: cpu_time"
+
+
+def test_equal_joules_are_no_matter_for_models(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old, new = benchmark(rng, joules=10.0), benchmark(rng, joules=10.0)
+    for one in new["extra_info"]["energy"]:
+        one["model_j"] = {name: 0.9 * joules for name, joules in one["model_j"].items()}
+    _, change = compared(tmp_path, content(old), content(new)).changes
+    assert (change.verdict, change.doubt) == ("no difference shown", "")
+
+
+def test_a_round_that_failed_is_left_out_and_stops_no_comparison(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old, new = benchmark(rng, joules=10.0), benchmark(rng, joules=10.0)
+    absent = {"source": {"cpu": "absent"}, "method": {"cpu": "the clocks differ"}}
+    failed = energy(None, flags=["duration_mismatch"])
+    new["extra_info"]["energy"][3] = failed | {
+        name: failed[name] | changed for name, changed in absent.items()
+    }
+    _, change = compared(tmp_path, content(old), content(new)).changes
+    assert change.verdict == "no difference shown"
+
+
+def test_a_process_that_failed_loses_its_contender(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    step = benchmark(rng, "step", contender="jax")
+    old = content(benchmark(rng), benchmark(rng, contender="jax"), step)
+    words = ["speed of jax, turn 1: Segmentation fault"]
+    for figures in ([benchmark(rng)], [benchmark(rng), benchmark(rng, contender="jax")]):
+        assert compared(tmp_path, old, content(*figures, failed=words)).lost == ("jax",)
+        assert compared(tmp_path, old, content(*figures)).lost == ()
+
+
+def test_seeds_are_not_compared(tmp_path: Path) -> None:
+    old, new = (whole({"numpy": time_s}, {"numpy": 1.0}) for time_s in (1.0, 1.0))
+    for one in new["benchmarks"]:
+        if one["group"] == "train-to-97":
+            one["stats"]["data"] = [9.0 * time_s for time_s in one["stats"]["data"]]
+    names = [change.name for change in compared(tmp_path, old, new).changes]
+    assert "train-epoch" in names
+    assert "train-to-97" not in names
+
+
+def test_a_new_driver_and_a_megabyte_make_no_other_machine(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old, new = (
+        content(benchmark(rng), machine={"gpu": [f"NVIDIA A100, {driver}"], "memory_bytes": memory})
+        for driver, memory in (("550.1", 8 * 2**30), ("560.2", 8 * 2**30 - 2**20))
+    )
+    comparison = compared(tmp_path, old, new)
+    assert comparison.versions == ("gpu NVIDIA A100, 550.1 -> NVIDIA A100, 560.2",)
 
 
 def test_a_contender_that_could_not_run_any_more_is_lost(tmp_path: Path) -> None:
@@ -188,6 +251,7 @@ def test_other_versions_are_compared_and_named(tmp_path: Path) -> None:
     [
         ({"machine": {"cpu": "Other"}}, r"old file has cpu='Invented CPU', the new one 'Other'"),
         ({"machine": {"gpu": ["A100"]}}, r"figures of another machine cannot be compared"),
+        ({"protocol": {"settings": {"rows": 9}}}, r"rows=None, the new one 9"),
         ({"protocol": {"profile": "smoke"}}, r"profile='publish', the new one 'smoke'"),
         ({"protocol": {"batch_size": 32}}, r"batch_size=128, the new one 32"),
         ({"protocol": {"threads": 1}}, r"figures of another protocol cannot be compared"),

@@ -18,13 +18,15 @@ from typing import Any
 import fastmlp
 from bench.gpu.result_file import write_json
 from bench.peers.options import count
-from bench.suites.contenders import find, names
+from bench.suites.contenders import find
 from bench.suites.profiles import PROFILES
 from bench.suites.run import Plan, folder_of, run
+from fastmlp.backends import backend_names
 from fastmlp.bench import Comparison, Document, compare, read
 from fastmlp.compare.config import cores
 from fastmlp.compare.machine import machine_card
 
+WITH_PIECES = (*backend_names(), "pytorch")  # the others have no call for a step alone
 PIECES = ("-k", "piece")
 SLOWED = (*PIECES, "-p", "bench.suites.slowed")
 
@@ -32,7 +34,7 @@ SLOWED = (*PIECES, "-p", "bench.suites.slowed")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print how many slowdowns were found, and how many pairs of equal runs raised an alarm."""
     parser = argparse.ArgumentParser(prog="python -m bench.suites.alarms", description=__doc__)
-    parser.add_argument("--backend", choices=names(), default="numpy")
+    parser.add_argument("--backend", choices=WITH_PIECES, default="numpy")
     parser.add_argument("--pairs", type=count, default=10)
     parser.add_argument("--profile", choices=tuple(PROFILES), default="smoke")
     parser.add_argument("--save", metavar="MACHINE", help="keep the outcome under bench/results")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastmlp.bench import Document, read
+from fastmlp.bench.cells import spans, star
 from fastmlp.bench.report import LEFT_OUT, markdown
-from fastmlp.bench.statistics import Interval
 from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.verdict import verdict
 from fastmlp.bench.zones import find_zone
-from fastmlp.energy import co2e_mg
-from fastmlp.page.text import ABSENT, number, ratio, significant
+from fastmlp.page.text import ABSENT, number, ratio
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = Path("bench/results"), Path("docs/suites.md")
@@ -82,34 +81,14 @@ def _machine(name: str, newest: Path, documents: Sequence[Document]) -> str:
         LEFT_OUT,
         "",
     ]
-    return "\n".join([*lines, *_way(found), *_history(documents)])
+    return "\n".join([*lines, *_spans(found), *_history(documents)])
 
 
-def _way(found: Summary) -> list[str]:
-    """What the way to the target takes, with intervals."""
-    zone = find_zone(None)
-    head = ["backend", "epochs of the seeds", "s", "J", f"mg CO2e ({zone.zone})"]
-    rows = []
-    for line in found.lines:
-        cost = line.cost
-        if cost.target_s:
-            epochs = ", ".join(map(str, line.way.epochs))
-            cells = [_spread(cost.target_s), _spread(cost.target_j)]
-            cells.append(_spread(cost.target_j, lambda joules: co2e_mg(joules, zone.g_per_kwh)))
-            rows.append(_row([line.name, epochs, *cells]))
-    if not rows:
-        return []
-    title = f"### The way to {found.target}, with 95 % intervals"
-    return [title, "", _row(head), _row([":---"] * 2 + ["---:"] * 3), *rows, ""]
-
-
-def _spread(
-    interval: Interval | None, of: Callable[[float], float | None] = lambda value: value
-) -> str:
-    if interval is None:
-        return ABSENT
-    value, low, high = (significant(of(part) or 0.0) for part in interval)
-    return f"{value} ({low} to {high})"
+def _spans(found: Summary) -> list[str]:
+    """The numbers that have intervals, with them."""
+    head, rows = spans(found, find_zone(None))
+    lines = [_row(head), _row([":---"] + ["---:"] * (len(head) - 1)), *map(_row, rows)]
+    return ["### With 95 % intervals", "", *lines, ""]
 
 
 def _alarms(folder: Path) -> list[str]:
@@ -120,7 +99,8 @@ def _alarms(folder: Path) -> list[str]:
     lines = [
         f"- {one['backend']}, {one['profile']} profile, {one['datetime'][:10]}: {one['found']} of "
         f"{len(one['pairs'])} steps that were slowed down by 30 % were found, and {one['false']} "
-        f"of {len(one['pairs'])} pairs of equal runs raised an alarm."
+        f"of {len(one['pairs'])} pairs of equal runs raised an alarm in one of "
+        f"{len(one['pairs'][0]['equal'])} figures."
         for one in found
     ]
     about = "What `python -m bench.suites.alarms` found about `fastmlp bench compare` here:"
@@ -139,7 +119,7 @@ def _history(documents: Sequence[Document]) -> list[str]:
             line = found.line(name)
             speed = ratio(line.speed.value) if line and line.speed else ABSENT
             joules = number(line.cost.epoch_j.value if line and line.cost.epoch_j else None)
-            cells.append(f"{speed}, {joules}")
+            cells.append(f"{speed}, {joules}{star(line) if line else ''}")
         lines.append(_row([document.written[:10], document.fastmlp_version, *cells]))
     return [*lines, ""]
 

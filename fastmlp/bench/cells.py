@@ -11,6 +11,7 @@ from fastmlp.page.blocks import Column
 from fastmlp.page.text import ABSENT, number, ratio, significant, time_unit
 
 UNRANKED = " *"  # behind joules that a gate keeps out of rankings
+SPAN = "95 %: "  # before an interval
 
 
 def columns(found: Summary, zone: GridZone) -> list[Column]:
@@ -18,7 +19,7 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
     lines, to = found.lines, f"to {found.target}"
     unit, per_s = time_unit([one.cost.epoch_s.value for one in lines if one.cost.epoch_s])
     accuracy = [one.way.accuracy for one in lines]
-    stars = ["" if one.joules is None or one.joules.is_ranked else UNRANKED for one in lines]
+    stars = [star(one) for one in lines]
     return [
         Column("backend", "", "what computes", [one.name for one in lines], numeric=False),
         Column(
@@ -69,7 +70,7 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
         _interval(
             to,
             "s",
-            "the first epoch and as many steady ones as the seeds took",
+            "the first epoch and steady ones up to the number that the seeds took",
             [one.cost.target_s for one in lines],
             significant,
         ),
@@ -102,6 +103,27 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
     ]
 
 
+def star(one: Line) -> str:
+    """Return what stands behind joules of a contender that are not to be ranked."""
+    return "" if one.joules is None or one.is_ranked else UNRANKED
+
+
+def spans(found: Summary, zone: GridZone) -> tuple[list[str], list[list[str]]]:
+    """Write the columns that have intervals with them: head, and a row per contender."""
+    name, *others = columns(found, zone)
+    shown = [one for one in others if any(hint.startswith(SPAN) for hint in one.hints)]
+    head = [name.name, *(f"{one.name} {one.unit}" for one in shown)]
+    rows = [
+        [cell, *(_spelled(one.cells[row], one.hints[row]) for one in shown)]
+        for row, cell in enumerate(name.cells)
+    ]
+    return head, rows
+
+
+def _spelled(cell: str, hint: str) -> str:
+    return f"{cell} ({hint.removeprefix(SPAN)})" if hint.startswith(SPAN) else cell
+
+
 def _interval(
     name: str,
     unit: str,
@@ -117,7 +139,7 @@ def _interval(
         meaning,
         [ABSENT if value is None else show(value.value) + star for value, star in marked],
         hints=[
-            "not known" if value is None else f"95 %: {show(value.low)} to {show(value.high)}"
+            "not known" if value is None else f"{SPAN}{show(value.low)} to {show(value.high)}"
             for value in values
         ],
     )

@@ -14,6 +14,7 @@ from fastmlp.page.svg import inline_svg
 from fastmlp.page.text import duration, number, significant
 
 SPAN = "the 95 % interval"
+JOULES, LOG = "compute energy, J", ", log scale"
 PHASES = (("starting", 1.0), ("epochs", 0.6), ("10,000 predictions", 0.25))
 STARTING = (
     "Starting: what the first epoch of a process takes beyond a steady one; that is compiling, "
@@ -44,15 +45,19 @@ def epoch_charts(found: Summary) -> list[Chart]:
     if metered:
         parts = [((one.cost.epoch_j.value, _solid(one)),) for one, _ in metered if one.cost.epoch_j]
         title = "Compute energy per epoch"
-        chart = _joule_bars(title, "epoch-j", [style for _, style in metered], parts, ())
+        spans = [
+            (one.cost.epoch_j.low, one.cost.epoch_j.high) for one, _ in metered if one.cost.epoch_j
+        ]
+        chart = _joule_bars(title, "epoch-j", [style for _, style in metered], parts, (), spans)
         hollow = any(not _solid(one) for one, _ in metered)
-        charts.append(chart._replace(note=HOLLOW if hollow else ""))
+        note = f"Thin line: {SPAN}.{' ' + HOLLOW if hollow else ''}"
+        charts.append(chart._replace(note=note))
     return charts
 
 
 def _solid(one: Line) -> float:
     """Opacity of joules: none where a gate keeps them out of rankings."""
-    return float(one.joules is None or one.joules.is_ranked)
+    return float(one.joules is None or one.is_ranked)
 
 
 def way_charts(found: Summary) -> list[Chart]:
@@ -68,8 +73,8 @@ def _phases(found: Summary) -> list[Chart]:
             continue
         compiling = max(cost.first_j - cost.epoch_j.value, 0.0)
         phases = [(compiling, 1.0), (n * cost.epoch_j.value, 0.6)]
-        if one.predict_j:
-            phases.append((one.predict_j.value, 0.25))
+        if one.predictions and one.predictions.is_ranked and one.predictions.value:
+            phases.append((one.predictions.value.value, 0.25))
         drawn.append(style)
         parts.append(tuple(phases))
     if not drawn:
@@ -81,18 +86,21 @@ def _phases(found: Summary) -> list[Chart]:
 def _accuracy_for_energy(found: Summary) -> list[Chart]:
     """Accuracy on the test images against the compute energy spent until then."""
     curves: list[tuple[Style, list[float], list[float]]] = []
+    ranked: list[tuple[Style, list[float], list[float]]] = []
     for one, style in drawn_lines(found):
         accuracy = _accuracy(found, one)
         spent = [_spent(one.cost, epoch) for epoch in range(1, len(accuracy) + 1)]
         if accuracy and None not in spent:
             curves.append((style, [j for j in spent if j is not None], accuracy))
+            ranked += [curves[-1]] if one.is_ranked else []
     if not curves:
         return []
     title = "Accuracy for compute energy"
     figure, axes = new_axes(2.9)
     for style, x, y in curves:
         axes.plot(x, y, color=style.colour, linewidth=1.6, linestyle=style.line, alpha=0.45)
-        best = [_is_best(point, curves) for point in zip(x, y, strict=True)]
+        is_ranked = any(style is other for other, _, _ in ranked)
+        best = [is_ranked and _is_best(point, ranked) for point in zip(x, y, strict=True)]
         for size, alpha, among in ((3.0, 0.45, False), (6.0, 1.0, True)):
             places = [place for place, is_best in enumerate(best) if is_best is among]
             axes.plot(
@@ -107,7 +115,7 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
     joules = [value for _, x, _ in curves for value in x]
     if is_wide(joules):
         log_axis(axes.xaxis, axes.set_xscale, joules)
-    axes.set_xlabel("compute energy, J")
+    axes.set_xlabel(f"{JOULES}{LOG if is_wide(joules) else ''}")
     axes.set_ylabel("test accuracy, %")
     axes.grid(visible=True)
     head = [
@@ -123,7 +131,7 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
     ]
     note = (
         "A point per epoch, seed 0. The large points are the Pareto front: nobody was as accurate "
-        "for less."
+        "for less, as far as medians tell; who carries a star is not on it."
     )
     svg = inline_svg(figure, "pareto", title, said(head, rows))
     return [Chart(title, svg, note, head, rows)]
@@ -184,8 +192,9 @@ def _joule_bars(
     drawn: Sequence[Style],
     parts: Sequence[Sequence[tuple[float, float]]],
     key: Sequence[tuple[str, float]],
+    spans: Sequence[tuple[float, float]] = (),
 ) -> Chart:
-    """Bars of joules in parts, (joules, opacity) each."""
+    """Bars of joules in parts, (joules, opacity) each; and lines over spans of the whole."""
     totals = [sum(joules for joules, _ in part) for part in parts]
     extra = 0.3 if key else 0.0
     wide = not key and is_wide(totals)  # parts of a bar mean nothing on a logarithmic axis
@@ -196,9 +205,12 @@ def _joule_bars(
             face: Any = (style.colour, opacity)
             axes.barh(place, joules, 0.6, left, facecolor=face, edgecolor=style.colour)
             left += joules
-        bars.write_value(axes, total, place, f"{significant(total)} J")
+        if spans:
+            bars.draw_span(axes, spans[place], place)
+        end = max([total, *(high for _, high in spans[place : place + 1])])
+        bars.write_value(axes, end, place, f"{significant(total)} J")
     axes.xaxis.set_major_formatter("{x:,g}")
-    axes.set_xlabel("compute energy, J")
+    axes.set_xlabel(f"{JOULES}{LOG if wide else ''}")
     if key:
         bars.component_key(figure, key)
     head = ["backend", *(f"{phase}, J" for phase, _ in key), "all, J"]
@@ -210,6 +222,10 @@ def _joule_bars(
         ]
         for style, part, total in zip(drawn, parts, totals, strict=True)
     ]
+    if spans:
+        head.append(SPAN)
+        for row, ends in zip(rows, spans, strict=True):
+            row.append(f"{' to '.join(map(significant, ends))} J")
     return Chart(title, inline_svg(figure, name, title, said(head, rows)), "", head, rows)
 
 

@@ -190,14 +190,14 @@ def _print(comparison: Comparison) -> None:
     console = Console()
     if not console.is_terminal:  # nothing is cut off in a file
         console = Console(width=WIDE)
-    table = Table("figure", "backend", "quantity", "new / old", "95 % interval", "verdict")
+    table = Table("figure", "backend", "quantity", "new / old", "90 % interval", "verdict")
     for change in comparison.changes:
         table.add_row(*_row(change), style=COLORS.get(change.verdict))
     console.print(table)
     if comparison.versions:
         console.print(f"Versions changed: {', '.join(comparison.versions)}.")
     for name in comparison.lost:
-        console.print(f"{name} is lost: it could not run.")
+        console.print(f"{name} is lost: it could not run, or failed.")
     if comparison.missing:
         console.print(f"No longer measured: {', '.join(comparison.missing)}.")
     n = len(comparison.regressions)

@@ -2,9 +2,9 @@
 
 Times are taken over the probe's, a fixed matrix product that runs beside each round: what slows
 the whole machine down slows the probe, too. Compared is what each takes while nothing disturbs it,
-the 20 % quantile of its rounds. A change counts where the whole 90 % interval of the ratio lies
-beyond the limit; so noise alone seldom raises an alarm, and a small change needs many rounds to be
-seen.
+the 20 % quantile of its rounds, and of joules, which have no such lower bound, the median. A change
+counts where the whole 90 % interval of the ratio lies beyond the limit; so noise alone seldom
+raises an alarm, and a small change needs many rounds to be seen.
 """
 
 from __future__ import annotations
@@ -14,16 +14,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
-from fastmlp.bench.ranking import FEWEST_ROUNDS, Joules, joules
-from fastmlp.bench.statistics import Interval, Sample, median, quiet_ratio
+from fastmlp.bench.ranking import FEWEST_PROCESSES, Joules, joules
+from fastmlp.bench.statistics import (
+    ONE_SIDED,
+    Interval,
+    Probed,
+    Sample,
+    median,
+    quiet_ratio,
+    ratio,
+)
 
 LIMIT = 0.10
-ALIKE = ("cpu", "cores", "memory_bytes", "gpu")  # of machines that may be compared
+GIB = 2**30
+ALIKE = ("cpu", "cores", "memory_gib", "gpu")  # of machines that may be compared
 PROTOCOL = (  # what else must be the same
     *("profile", "threads", "data", "layer_sizes", "batch_size", "learning_rate", "dtype"),
     "target",
 )
-COMPONENTS = ("cpu", "gpu", "ram")
+SIZES = ("rows",)  # of a profile: of an epoch
+SEEDS = "accuracy"  # the suite whose rounds are seeds: different work, and the same in each run
 
 
 class Change(NamedTuple):
@@ -59,7 +69,7 @@ class Comparison(NamedTuple):
 
     changes: tuple[Change, ...]
     missing: tuple[str, ...]  # figures that only the old document has, and quantities it lost
-    lost: tuple[str, ...]  # contenders that the new run asked for and has not
+    lost: tuple[str, ...]  # contenders that were asked for and could not run, or failed
     versions: tuple[str, ...]  # "jax 0.10.1 -> 0.10.2"
 
     @property
@@ -92,9 +102,11 @@ def compare(
     for name, limit in (("fail_speed", fail_speed), ("fail_energy", fail_energy)):
         if not 0 <= limit < math.inf:
             raise ValueError(f"{name}={limit}: expected a part from 0 on, such as 0.1 for 10 %")
-    _check_alike("machine", old.machine, new.machine, ALIKE)
+    _check_alike("machine", _hardware(old), _hardware(new), ALIKE)
     _check_alike("protocol", old.protocol, new.protocol, PROTOCOL)
-    pairs = [(one, new.figure(one.name, one.contender)) for one in old.figures]
+    _check_alike("profile", *(one.protocol.get("settings", {}) for one in (old, new)), SIZES)
+    known = [one for one in old.figures if one.suite != SEEDS]
+    pairs = [(one, new.figure(one.name, one.contender)) for one in known]
     both = [(before, after) for before, after in pairs if after]
     if not both:
         raise ValueError(
@@ -102,28 +114,29 @@ def compare(
         )
     changes, missing = [], [before.label for before, after in pairs if not after]
     for before, after in both:
+        _check_units(before, after)
         changes.append(_speed(before, after, fail_speed))
         energies = joules(before), joules(after)
         if all(one.value for one in energies):
-            _check_sources(before, after)
-            changes.append(_energy(before, after, *energies, fail_energy))
+            _check_ways(before.label, *energies)
+            changes.append(_energy(before, *energies, fail_energy))
         elif energies[0].value:
             missing.append(f"{before.label}: energy")
-    gone = [one["contender"] for one in new.absent]
-    lost = [name for name in gone if any(one.contender == name for one in old.figures)]
-    return Comparison(tuple(changes), tuple(missing), tuple(lost), tuple(_versions(old, new)))
+    lost = tuple(_lost([before for before, after in pairs if not after], new))
+    return Comparison(tuple(changes), tuple(missing), lost, tuple(_versions(old, new)))
 
 
 def smaller_is_better(document: Document) -> list[dict[str, Any]]:
     """Return the figures as github-action-benchmark reads them with ``customSmallerIsBetter``.
 
-    The times are relative to the probe's, the joules absolute; "range" is the 95 % interval.
+    The times are relative to the probe's, the joules absolute, without those that are not to be
+    ranked; "range" is the 95 % interval.
     """
     entries = []
     for figure in document.figures:
         time = Sample(figure.probed, figure.block)
         quantities = [("time", f"probes per {figure.unit}", time)]
-        if (found := joules(figure)).value:
+        if (found := joules(figure)).is_ranked:
             quantities.append(("energy", f"J per {figure.unit}", found.samples))
         for quantity, unit, sample in quantities:
             interval = median(*sample)
@@ -140,24 +153,30 @@ def smaller_is_better(document: Document) -> list[dict[str, Any]]:
 
 
 def _speed(before: Figure, after: Figure, limit: float) -> Change:
-    interval = quiet_ratio(Sample(after.probed, after.block), Sample(before.probed, before.block))
-    few = min(len(before.probed), len(after.probed)) < FEWEST_ROUNDS
-    doubt = f"fewer than {FEWEST_ROUNDS} rounds" if few else ""
-    return Change(before.name, before.contender, "speed", interval, limit, doubt)
+    old, new = (Probed(one.unit_s, one.probe_s, one.block) for one in (before, after))
+    few = min(len(set(one.block)) for one in (before, after)) < FEWEST_PROCESSES
+    doubt = f"fewer than {FEWEST_PROCESSES} processes" if few else ""
+    return Change(before.name, before.contender, "speed", quiet_ratio(new, old), limit, doubt)
 
 
-def _energy(before: Figure, after: Figure, old: Joules, new: Joules, limit: float) -> Change:
-    interval = quiet_ratio(new.samples, old.samples)
+def _energy(before: Figure, old: Joules, new: Joules, limit: float) -> Change:
+    a, b = new.samples, old.samples
+    interval = ratio(a.values, b.values, a.blocks, b.blocks, ONE_SIDED)
+    change = Change(before.name, before.contender, "energy", interval, limit)
     doubts = [why for one in (old, new) if (why := one.why_unranked)]
-    shared = set(old.models) & set(new.models)
-    against = [
-        name
-        for name in sorted(shared)
-        if (new.models[name] > old.models[name]) != (interval.value > 1)
-    ]
-    if against:
-        doubts.append(f"power models disagree: {', '.join(against)}")
-    return Change(before.name, before.contender, "energy", interval, limit, "; ".join(doubts))
+    if change.verdict in ("worse", "better"):
+        against = new.against(old, is_less=change.verdict == "better")
+        if against:
+            doubts.append(f"power models do not all say so: {', '.join(against)}")
+    return change._replace(doubt="; ".join(doubts))
+
+
+def _lost(missing: Sequence[Figure], new: Document) -> Iterator[str]:
+    """Name contenders without figures that the old run has, as they could not run or failed."""
+    absent = {one["contender"] for one in new.absent}
+    for name in dict.fromkeys(figure.contender for figure in missing):
+        if name in absent or any(f" of {name}, turn" in words for words in new.failed):
+            yield name
 
 
 def _check_alike(
@@ -171,38 +190,45 @@ def _check_alike(
             )
 
 
-def _check_sources(before: Figure, after: Figure) -> None:
+def _hardware(document: Document) -> dict[str, Any]:
+    """Return what stays when drivers and kernels are updated, which changes the last megabytes."""
+    card = document.machine
+    memory_gib = round(card.get("memory_bytes", 0) / GIB)
+    return {**card, "memory_gib": memory_gib, "gpu": [_gpu(one) for one in card.get("gpu", ())]}
+
+
+def _gpu(listed: str) -> str:
+    """Return the name of a GPU, without the driver's version behind it."""
+    return listed.rpartition(", ")[0] or listed
+
+
+def _check_units(before: Figure, after: Figure) -> None:
     if before.unit != after.unit:
         raise ValueError(
             f"{before.label}: its unit was {before.unit!r} in the old file and is {after.unit!r} "
             "in the new one: measure both with the same fastmlp"
         )
-    old, new = (_source(figure) for figure in (before, after))
-    if old != new:
+
+
+def _check_ways(label: str, old: Joules, new: Joules) -> None:
+    if old.ways != new.ways:
+        before, after = (
+            "; ".join(f"{name} {' or '.join(found)}" for name, found in one.ways.items())
+            for one in (old, new)
+        )
         raise ValueError(
-            f"{before.label}: joules were {old} in the old file, {new} in the new one: energies "
+            f"{label}: joules were {before} in the old file, {after} in the new one: energies "
             "that were obtained in different ways cannot be compared; leave out emissions with "
             "--suites speed, or measure both alike"
         )
-
-
-def _source(figure: Figure) -> str:
-    """Say how the joules of a figure were obtained: label and method of each component."""
-    ways = {
-        "; ".join(
-            f"{name} {energy['source'][name]} ({energy['method'][name]})"
-            for name in COMPONENTS
-            if energy["source"].get(name, "absent") != "absent"
-        )
-        for energy in figure.energy
-    }
-    return " or ".join(sorted(ways))
 
 
 def _versions(old: Document, new: Document) -> Iterator[str]:
     before, after = (dict(one.machine.get("versions", {})) for one in (old, new))
     for name in ("os", "python"):
         before[name], after[name] = (one.machine.get(name) for one in (old, new))
+    for versions, one in ((before, old), (after, new)):
+        versions["gpu"] = "; ".join(one.machine.get("gpu", ()))
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
             yield f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"

@@ -3,6 +3,9 @@
 Two kinds of doubt, never mixed: rounds differ (the interval of the median), and where no counter
 was read, power models differ (each of them gives other joules for the same rounds). "Less" needs
 both: intervals apart, and the same order under every model.
+
+An interval by bootstrap lies between the processes that were measured: of k equal ones, the true
+median is outside in 2 of 2^k cases at least. So nothing is ranked that fewer than five gave.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from fastmlp.bench.statistics import Interval, Sample, median
 # Flags of a round that keep it out of any ranking; the others are for the reader to weigh.
 DISQUALIFYING = frozenset(
     {
-        *("short_window", "contention", "duration_mismatch", "power_above_limit"),
+        *("short_window", "under_5_s", "contention", "duration_mismatch", "power_above_limit"),
         *("counter_wrapped", "source_failed", "gpu_unread", "gpu_doubtful", "device_not_said"),
         "children_running",
     }
 )
-FEWEST_ROUNDS = 3
+SHORT = frozenset({"short_window", "under_5_s"})  # a first epoch is as short as it is
+FEWEST_PROCESSES = 5
+COUNTED = frozenset({"measured", "sampled"})  # joules that owe nothing to a power model
 EVERY_MODEL = "every power model keeps the order"
 LESS, MORE, NO_DIFFERENCE, NOT_RANKED = "less", "more", "no difference shown", "not ranked"
 
@@ -33,22 +38,42 @@ class Joules(NamedTuple):
     samples: Sample  # that the value is the median of
     models: Mapping[str, float]  # medians under each power model; empty where it was measured
     rounds: int  # that count
+    processes: int  # that they ran in
     left_out: Mapping[str, int]  # flag -> rounds that it kept out
-    source: str  # weakest label of CPU and GPU
+    source: str  # weakest label of what is charged
+    ways: Mapping[str, tuple[str, ...]]  # component -> labels and methods that it was obtained by
 
     @property
     def is_ranked(self) -> bool:
-        """Whether there are rounds enough that count."""
-        return self.rounds >= FEWEST_ROUNDS
+        """Whether rounds that count come from processes enough."""
+        return self.processes >= FEWEST_PROCESSES
 
     @property
     def why_unranked(self) -> str:
-        """Why there are too few rounds that count; "" if there are enough."""
+        """Why there are too few processes with rounds that count; "" if there are enough."""
         if self.is_ranked:
             return ""
         flags = ", ".join(f"{flag} in {count}" for flag, count in sorted(self.left_out.items()))
         why = f" ({flags})" if flags else ""
-        return f"{self.rounds} rounds that count, fewer than {FEWEST_ROUNDS}{why}"
+        return (
+            f"rounds that count from {self.processes} processes, fewer than {FEWEST_PROCESSES}{why}"
+        )
+
+    def against(self, other: Joules, *, is_less: bool) -> list[str]:
+        """Return the power models under which self is not less than the other, or not more.
+
+        A model that one of the two lacks is against it, unless both were counted.
+        """
+        from fastmlp.energy import MODELS
+
+        if {self.source, other.source} <= COUNTED:
+            return []
+        return [
+            name
+            for name in MODELS
+            if not {name} <= self.models.keys() & other.models.keys()
+            or (self.models[name] < other.models[name]) != is_less
+        ]
 
 
 class Order(NamedTuple):
@@ -64,7 +89,8 @@ def joules(figure: Figure) -> Joules:
     Examples
     --------
     >>> from fastmlp.bench.document import Figure
-    >>> rounds = ({"compute_j": 8.0, "flags": (), "model_j": {}, "source": {"cpu": "measured"}},)
+    >>> rounds = ({"compute_j": 8.0, "flags": (), "model_j": {}, "device": "cpu",
+    ...            "source": {"cpu": "measured"}, "method": {"cpu": "RAPL"}},)
     >>> figure = Figure("train-energy", "emissions", "numpy", "epoch", (2.0,), (1.0,), (0.1,), (0,),
     ...     rounds, {})
     >>> joules(figure).value
@@ -82,14 +108,25 @@ def joules(figure: Figure) -> Joules:
             left_out[flag] = left_out.get(flag, 0) + 1
         if not barred:
             counting.append(number)
-    chosen = counting if len(counting) >= FEWEST_ROUNDS else known
+    processes = len({figure.block[i] for i in counting})
+    chosen = counting if processes >= FEWEST_PROCESSES else known
     values = [figure.energy[i]["compute_j"] / figure.work[i] for i in chosen]
     samples = Sample(values, [figure.block[i] for i in chosen])
     value = median(*samples) if values else None
     models = _models(
         [figure.energy[i]["model_j"] for i in chosen], [figure.work[i] for i in chosen]
     )
-    return Joules(value, samples, models, len(counting), left_out, source_of(figure.energy))
+    rounds = [figure.energy[i] for i in chosen]
+    return Joules(
+        value,
+        samples,
+        models,
+        len(counting),
+        processes,
+        left_out,
+        _source(rounds),
+        _ways(rounds),
+    )
 
 
 def _models(found: Sequence[Mapping[str, float]], work: Sequence[float]) -> dict[str, float]:
@@ -107,13 +144,14 @@ def order(a: Figure, b: Figure) -> Order:
     Two power models that order the same rounds differently show nothing:
 
     >>> from fastmlp.bench.document import Figure
+    >>> from fastmlp.energy import MODELS
     >>> def figure(name, joules, models):
-    ...     one = {"compute_j": joules, "flags": (), "model_j": models,
+    ...     one = {"compute_j": joules, "flags": (), "model_j": models, "device": "cpu",
     ...            "source": {"cpu": "estimated"}, "method": {"cpu": "a model"}}
-    ...     return Figure("e", "emissions", name, "epoch", (1.0,) * 3, (1.0,) * 3, (1.0,) * 3,
-    ...                   (0,) * 3, (one,) * 3, {})
-    >>> one_thread = figure("a", 30.2, {"cubic": 30.2, "linear": 41.2})
-    >>> all_threads = figure("b", 40.0, {"cubic": 40.0, "linear": 40.0})
+    ...     return Figure("e", "emissions", name, "epoch", (1.0,) * 5, (1.0,) * 5, (1.0,) * 5,
+    ...                   range(5), (one,) * 5, {})
+    >>> one_thread = figure("a", 30.2, dict.fromkeys(MODELS, 30.2) | {"linear_machine": 41.2})
+    >>> all_threads = figure("b", 40.0, dict.fromkeys(MODELS, 40.0))
     >>> order(one_thread, all_threads).verdict
     'no difference shown'
     """
@@ -123,33 +161,37 @@ def order(a: Figure, b: Figure) -> Order:
             return Order(NOT_RANKED, f"{one.contender} has {found.why_unranked}")
     assert mine.value
     assert its.value
-    ways = [_ways(one.energy) for one in (a, b)]
-    if ways[0] != ways[1]:
+    if mine.ways["cpu"] != its.ways["cpu"]:  # each GPU has one of its own
+        ways = f"{' or '.join(mine.ways['cpu'])} against {' or '.join(its.ways['cpu'])}"
         return Order(NOT_RANKED, f"their joules were obtained in different ways: {ways}")
     if mine.value.overlaps(its.value):
         return Order(NO_DIFFERENCE, "the 95 % intervals of their medians overlap")
     verdict = LESS if mine.value.value < its.value.value else MORE
-    against = [
-        name
-        for name in sorted(set(mine.models) & set(its.models))
-        if (mine.models[name] < its.models[name]) != (verdict == LESS)
-    ]
+    against = mine.against(its, is_less=verdict == LESS)
     if against:
-        return Order(NO_DIFFERENCE, f"power models disagree: {', '.join(against)} turns it round")
-    held = f", and {EVERY_MODEL}" if mine.models and its.models else ""
+        return Order(NO_DIFFERENCE, f"power models do not all say so: {', '.join(against)}")
+    held = "" if {mine.source, its.source} <= COUNTED else f", and {EVERY_MODEL}"
     return Order(verdict, f"the 95 % intervals of their medians lie apart{held}")
 
 
-def source_of(rounds: Sequence[Mapping[str, Any]]) -> str:
-    """Return the weakest label of the CPU's and the GPU's joules in all rounds."""
+def _charged(energy: Mapping[str, Any]) -> tuple[str, ...]:
+    """Components that the compute energy of a round is made of."""
+    from fastmlp.energy.devices import is_gpu
+
+    return ("cpu", "gpu") if is_gpu(energy["device"]) else ("cpu",)
+
+
+def _source(rounds: Sequence[Mapping[str, Any]]) -> str:
+    """Return the weakest label of what is charged in all rounds."""
     from fastmlp.energy import LABELS
 
-    found = {
-        energy["source"].get(name, "absent") for energy in rounds for name in ("cpu", "gpu")
-    } - {"absent"}
+    found = {one["source"][name] for one in rounds for name in _charged(one)}
     return max(found, key=LABELS.index, default="absent")
 
 
-def _ways(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How CPU joules were obtained; a GPU has a label of its own for each device."""
-    return sorted({f"{one['source']['cpu']}: {one['method']['cpu']}" for one in rounds})
+def _ways(rounds: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    ways: dict[str, set[str]] = {}
+    for one in rounds:
+        for name in _charged(one):
+            ways.setdefault(name, set()).add(f"{one['source'][name]} ({one['method'][name]})")
+    return {name: tuple(sorted(found)) for name, found in ways.items()}

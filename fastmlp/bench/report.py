@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastmlp.bench.cells import columns
+from fastmlp.bench.cells import columns, spans, star
 from fastmlp.bench.charts import drawn_lines, epoch_charts, way_charts
 from fastmlp.bench.document import Document
 from fastmlp.bench.statistics import median
@@ -116,9 +116,9 @@ def markdown(document: Document, zone: str | None = None) -> str:
 def _table(found: Summary, zone: GridZone) -> list[Block]:
     if not found.lines:
         return []
-    hover = "Intervals stand where a pointer rests on a number, and in the tables below charts."
-    note = f"{_conditions(found, zone)} {hover} {LEFT_OUT}"
-    return [Columns(columns(found, zone)), Words(note, quiet=True)]
+    note = f"{_conditions(found, zone)} {LEFT_OUT}"
+    table = [Columns(columns(found, zone)), Words(note, quiet=True)]
+    return [*table, Numbers("The same with 95 % intervals", *spans(found, zone))]
 
 
 def _conditions(found: Summary, zone: GridZone) -> str:
@@ -155,7 +155,8 @@ def _grids(found: Summary) -> list[Block]:
         if value:
             what = f"to {found.target}" if one.cost.target_j else "an epoch"
             mg = [co2e_mg(value.value, zone.g_per_kwh) or 0.0 for zone in zones]
-            rows.append([one.name, what, significant(value.value), *map(significant, mg)])
+            cells = [significant(part) + star(one) for part in (value.value, *mg)]
+            rows.append([one.name, what, *cells])
     if not rows:
         return []
     head = ["backend", "of", "J", *(f"{zone.zone}, mg" for zone in zones)]

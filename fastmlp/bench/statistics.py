@@ -69,6 +69,7 @@ def ratio(
     b: Sequence[float],
     a_blocks: Sequence[int] | None = None,
     b_blocks: Sequence[int] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> Interval:
     """Median of a over median of b, two samples that know nothing of each other.
 
@@ -79,7 +80,7 @@ def ratio(
     """
     value = median(a, a_blocks).value / median(b, b_blocks).value
     drawn = _quantiles(a, a_blocks, seed=0) / _quantiles(b, b_blocks, seed=1)
-    return Interval(value, *_percentiles(drawn))
+    return Interval(value, *_percentiles(drawn, confidence))
 
 
 class Sample(NamedTuple):
@@ -89,21 +90,38 @@ class Sample(NamedTuple):
     blocks: Sequence[int] | None = None
 
 
-def quiet_ratio(a: Sample, b: Sample) -> Interval:
-    """Ratio of what a and b take where nothing disturbs them, with its 90 % interval.
+class Probed(NamedTuple):
+    """Times of rounds, those of the probe beside them, and the processes they ran in."""
+
+    unit_s: Sequence[float]
+    probe_s: Sequence[float]
+    blocks: Sequence[int] | None = None
+
+
+def quiet_ratio(a: Probed, b: Probed) -> Interval:
+    """Ratio of what a and b take where nothing disturbs them, over their probes; 90 % interval.
 
     Disturbances only add time, and may last longer than a process: on a virtual machine both
-    of its cores sometimes share one, and a product takes twice as long for some seconds. So this is
-    the ratio of the 20 % quantiles, which hold still as long as a fifth of the rounds are quiet.
+    of its cores sometimes share one, and a product takes twice as long for some seconds. So each of
+    the four times is a 20 % quantile, which holds still as long as a fifth of the rounds are quiet.
 
     Examples
     --------
-    >>> quiet_ratio(Sample([2.0, 2.0, 2.0, 9.0, 9.0]), Sample([1.0, 1.0, 1.0])).value
+    >>> a, b = Probed([2.0, 2.0, 2.0, 9.0, 9.0], [0.1] * 5), Probed([1.0] * 3, [0.1] * 3)
+    >>> quiet_ratio(a, b).value
     2.0
     """
-    value = np.quantile(a.values, QUIET) / np.quantile(b.values, QUIET)
-    drawn = _quantiles(*a, seed=0, at=QUIET) / _quantiles(*b, seed=1, at=QUIET)
-    return Interval(float(value), *_percentiles(drawn, ONE_SIDED))
+    (value, drawn), (its_value, its_drawn) = _quiet(a, seed=0), _quiet(b, seed=1)
+    return Interval(value / its_value, *_percentiles(drawn / its_drawn, ONE_SIDED))
+
+
+def _quiet(one: Probed, seed: int) -> tuple[float, NDArray[Any]]:
+    """Time over the probe's: of all rounds, and of each resample of them."""
+    value = np.quantile(one.unit_s, QUIET) / np.quantile(one.probe_s, QUIET)
+    times, probes = (
+        _quantiles(values, one.blocks, seed, QUIET) for values in (one.unit_s, one.probe_s)
+    )  # of the same seed, so of the same rounds
+    return float(value), times / probes
 
 
 def combined(f: Callable[..., Any], *samples: Sample) -> Interval:

@@ -22,9 +22,14 @@ class Line(NamedTuple):
     way: Way
     cost: Cost
     speed: Interval | None  # of an epoch, over the reference's: 2 is twice as fast
-    rounds: int  # of steady epochs that were timed
+    processes: int  # that steady epochs were timed in
     joules: Joules | None  # of steady epochs
-    predict_j: Interval | None  # of 10,000 predictions
+    predictions: Joules | None  # of 10,000 predictions
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the joules of steady epochs may be ranked."""
+        return self.joules is not None and self.joules.is_ranked
 
 
 class Summary(NamedTuple):
@@ -36,7 +41,7 @@ class Summary(NamedTuple):
     @property
     def ranked(self) -> tuple[Line, ...]:
         """Lines whose joules may be ranked."""
-        return tuple(one for one in self.lines if one.joules and one.joules.is_ranked)
+        return tuple(one for one in self.lines if one.is_ranked)
 
     @property
     def target(self) -> str:
@@ -66,7 +71,7 @@ def _line(document: Document, name: str, description: str, reference: Figure | N
     own, steady = timed(document, name), document.figure("train-energy", name)
     prediction = document.figure("predict-energy", name)
     speed = None
-    if own and reference and own.name == reference.name:
+    if own and reference:
         speed = ratio(reference.unit_s, own.unit_s, reference.block, own.block)
     return Line(
         name,
@@ -75,7 +80,7 @@ def _line(document: Document, name: str, description: str, reference: Figure | N
         way(document, name),
         cost(document, name),
         speed,
-        len(own.unit_s) if own else 0,
+        len(set(own.block)) if own else 0,
         joules(steady) if steady else None,
-        joules(prediction).value if prediction else None,
+        joules(prediction) if prediction else None,
     )

@@ -1,8 +1,8 @@
 """What a training to the target takes: the first epoch, which compiles, and steady ones after it.
 
 ``energy to target = first + (n - 1) * epoch``, with n the median of the seeds' epochs; time
-alike. Both come from the same rounds, those under the energy meter; where there are none, the
-time comes from the suite of speeds, without a first epoch.
+alike. Both come from the same rounds, those under the energy meter. The time of a steady epoch
+alone comes from one figure for all contenders, of the speeds or of the emissions.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
-from fastmlp.bench.ranking import joules
+from fastmlp.bench.ranking import DISQUALIFYING, SHORT, joules
 from fastmlp.bench.statistics import Interval, Sample, combined, median
+
+EPOCHS = ("train-energy", "train-epoch")  # figures with the time of a steady epoch
 
 
 class Way(NamedTuple):
@@ -58,9 +60,17 @@ def seeds_of(document: Document, contender: str) -> Sequence[Mapping[str, Any]]:
 
 
 def timed(document: Document, contender: str) -> Figure | None:
-    """Return the figure that times of steady epochs come from."""
-    with_joules = document.figure("train-energy", contender)
-    return with_joules or document.figure("train-epoch", contender)
+    """Return the figure that the time of a steady epoch comes from, of all contenders the same.
+
+    It is the one of which the contender with the fewest processes has most.
+    """
+    names = {figure.contender for figure in document.figures}
+
+    def fewest(group: str) -> int:
+        figures = [document.figure(group, name) for name in names]
+        return min(len(set(one.block)) if one else 0 for one in figures)
+
+    return document.figure(max(EPOCHS, key=fewest), contender)
 
 
 def cost(document: Document, contender: str) -> Cost:
@@ -76,7 +86,7 @@ def cost(document: Document, contender: str) -> Cost:
         epoch_j=found.value if found else None,
         first_s=statistics.median(first.unit_s) if first else None,
         first_j=statistics.median(first_j.values) if first_j else None,
-        target_s=_whole(_times(first), _times(own), epochs),
+        target_s=_whole(_times(first), _times(steady), epochs),
         target_j=_whole(first_j, found.samples if found else None, epochs),
     )
 
@@ -103,14 +113,14 @@ def _times(figure: Figure | None) -> Sample | None:
 
 
 def _first_joules(figure: Figure | None) -> Sample | None:
-    """Joules of first epochs, which are as short as they are."""
+    """Joules of first epochs, without those that a gate keeps out for more than being short."""
     if figure is None:
         return None
     rounds = zip(figure.energy, figure.work, figure.block, strict=True)
     found = [
         (energy["compute_j"] / work, block)
         for energy, work, block in rounds
-        if energy["compute_j"] is not None and "source_failed" not in energy["flags"]
+        if energy["compute_j"] is not None and not (DISQUALIFYING - SHORT) & set(energy["flags"])
     ]
     return Sample([joules for joules, _ in found], [block for _, block in found]) if found else None
 

@@ -7,7 +7,7 @@ import math
 from fastmlp.bench.document import Figure
 from fastmlp.bench.ranking import (
     EVERY_MODEL,
-    FEWEST_ROUNDS,
+    FEWEST_PROCESSES,
     LESS,
     MORE,
     NO_DIFFERENCE,
@@ -70,9 +70,11 @@ def time_verdict(found: Summary) -> str:
     timed = {one.name: one for one in found.lines if one.cost.epoch_s}
     if not timed:
         return ""
-    few = [name for name, one in timed.items() if one.rounds < FEWEST_ROUNDS]
+    few = [name for name, one in timed.items() if one.processes < FEWEST_PROCESSES]
     if few:
-        return f"Not ranked: {listed(few)} have fewer than {FEWEST_ROUNDS} rounds."
+        return (
+            f"Not ranked: rounds of {listed(few)} are from fewer than {FEWEST_PROCESSES} processes."
+        )
     names = ordered([(name, _epoch_s(one).value) for name, one in timed.items()])
     first = timed[names[0]]
     value = duration(_epoch_s(first).value)
@@ -95,13 +97,15 @@ def energy_verdict(found: Summary) -> str:
     if not figures:
         return ""
     values = [
-        (one.name, one.joules.value.value) for one in found.lines if one.joules and one.joules.value
+        (one.name, one.joules.value.value)
+        for one in found.ranked
+        if one.joules and one.joules.value
     ]
     if not values:
         reasons = {order(figure, figure).reason for figure in figures.values()}
         return f"No energy can be ranked: {'; '.join(sorted(reasons))}."
-    names = ordered(values)
-    least = names[0]
+    least = ordered(values)[0]
+    names = [least, *(name for name in figures if name != least)]
     value = significant(dict(values)[least])
     if len(names) == 1:
         return f"{least} uses {value} J; there is nothing to compare it with."
@@ -185,7 +189,7 @@ def missing_verdict(found: Summary) -> str:
 def _is_faster(a: Line, b: Line) -> bool:
     """Tell whether a's steady epochs are shorter than b's, beyond the spread of both."""
     mine, its = a.cost.epoch_s, b.cost.epoch_s
-    if mine is None or its is None or min(a.rounds, b.rounds) < FEWEST_ROUNDS:
+    if mine is None or its is None or min(a.processes, b.processes) < FEWEST_PROCESSES:
         return False
     return mine.high < its.low
 

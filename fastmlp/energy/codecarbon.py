@@ -120,8 +120,7 @@ def _with_children(cpu: Part, hardware: list[object], span: Span) -> Part:
         cpu = cpu._replace(flag="children_running")
     if span.children_s <= 0:
         return cpu
-    added = f"{span.children_s:.3g} s of it by children that ended, added to what CodeCarbon sees"
-    method = f"{watts:.3g} W/thread x CPU time, {added}"
+    method = f"{watts:.3g} W/thread x CPU time"
     flag = "" if cpu.joules is None else cpu.flag
     return Part(own_j + watts * span.children_s, "estimated", method, flag)
 

@@ -35,7 +35,7 @@ def time_bars(
         axes.barh(place, time_s, 0.6, color=one.colour)
         if span_s[0] < span_s[1]:
             spread = True
-            axes.plot(span_s, (place, place), color=INK, linewidth=1.0, marker="|")
+            draw_span(axes, span_s, place)
         write_value(axes, max(time_s, span_s[1]), place, text)
     head = ["backend", title.lower()]
     rows = [[name, text] for name, text in zip(names, texts, strict=True)]
@@ -73,6 +73,11 @@ def bar_axes(
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=True, axis="x")
     return figure, axes
+
+
+def draw_span(axes: Axes, span: tuple[float, float], place: int) -> None:
+    """Draw from where to where a bar's value lies, as a thin line."""
+    axes.plot(span, (place, place), color=INK, linewidth=1.0, marker="|")
 
 
 def write_value(axes: Axes, end: float, place: int, text: str) -> None:
