@@ -8,6 +8,7 @@ from pathlib import Path
 from fastmlp.bench.cells import columns, spans, star
 from fastmlp.bench.charts import drawn_lines, epoch_charts, way_charts
 from fastmlp.bench.document import Document
+from fastmlp.bench.ranking import FEWEST_PROCESSES
 from fastmlp.bench.statistics import median
 from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.verdict import verdict
@@ -133,7 +134,8 @@ def _starred(found: Summary) -> list[str]:
     if not starred:
         return []
     flags = sorted({flag for one in starred for flag in one.left_out})
-    why = "; ".join(FLAGS.get(flag, flag) for flag in flags) or "there are fewer than 3 rounds"
+    few = f"their rounds are from fewer than {FEWEST_PROCESSES} processes"
+    why = "; ".join([FLAGS.get(flag, flag) for flag in flags] or [few])
     return [f"* Not to be ranked: {why}."]
 
 
