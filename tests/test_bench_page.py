@@ -172,10 +172,13 @@ def test_rounds_without_joules_are_no_zero(tmp_path: Path) -> None:
 
 
 def test_speed_is_that_of_the_reference_over_ones_own(tmp_path: Path) -> None:
-    jax = summary(document(tmp_path)).line("jax")
+    found = summary(document(tmp_path))
+    jax, keras = found.line("jax"), found.line("keras")
     assert jax
     assert jax.speed
     assert jax.speed.value == pytest.approx(1.2 / 0.5, rel=0.1)
+    assert keras
+    assert keras.speed == (1.0, 1.0, 1.0)
 
 
 # --- words ---

@@ -71,7 +71,9 @@ def _line(document: Document, name: str, description: str, reference: Figure | N
     own, steady = timed(document, name), document.figure("train-energy", name)
     prediction = document.figure("predict-energy", name)
     speed = None
-    if own and reference:
+    if own and own is reference:
+        speed = Interval(1.0, 1.0, 1.0)
+    elif own and reference:
         speed = ratio(reference.unit_s, own.unit_s, reference.block, own.block)
     return Line(
         name,
