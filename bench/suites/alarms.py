@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pairs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         before = _run(plan._replace(options=PIECES), Path(folder))
+        runs = [_rounds(before)]
         for number in range(1, options.pairs + 1):
             slowed = _run(plan._replace(options=SLOWED), Path(folder))
             after = _run(plan._replace(options=PIECES), Path(folder))
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     "equal": _changes(compare(before, after)),
                 }
             )
+            runs += [_rounds(slowed), _rounds(after)]
             before = after
             print(f"{number}: {_words(pairs[-1])}", flush=True)
     content = {
@@ -64,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "found": sum(_is_found(pair) for pair in pairs),
         "false": sum(bool(_alarms(pair)) for pair in pairs),
         "pairs": pairs,
+        "runs": runs,  # a first one as it is, then one that is slowed down and one that is not
     }
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +82,18 @@ def _run(plan: Plan, folder: Path) -> Document:
     path = folder / "bench.json"
     write_json(path, run(plan, lambda turn, number, total: None).content)
     return read(path)
+
+
+def _rounds(document: Document) -> dict[str, Any]:
+    """Times of each figure and of the probe beside them, in microseconds."""
+    return {
+        figure.name: {
+            "unit_us": [round(1e6 * time_s, 2) for time_s in figure.unit_s],
+            "probe_us": [round(1e6 * time_s) for time_s in figure.probe_s],
+            "block": list(figure.block),
+        }
+        for figure in document.figures
+    }
 
 
 def _changes(comparison: Comparison) -> dict[str, Any]:

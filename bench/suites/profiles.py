@@ -28,10 +28,10 @@ PROFILES = {
     # not for publication: too short to tell small differences, or to read joules well
     "smoke": Profile(
         name="smoke",
-        blocks={"speed": 12, "accuracy": 1, "emissions": 3},
+        blocks={"speed": 20, "accuracy": 1, "emissions": 3},
         rounds=1,
-        warm_up=1,
-        window_s=0.1,
+        warm_up=0,
+        window_s=0.05,
         starts=1,
         energy_window_s=0.5,
         rows=12_800,
