@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from bench.gpu.problems import images_of
 from bench.suites import alarms, page, run
 from bench.suites.contenders import find, names
 from bench.suites.document import join
+from bench.suites.probe import Probe
 from bench.suites.problems import make_problem
 from bench.suites.profiles import PROFILES
 from bench.suites.rounds import Pace, Suite, measure
@@ -211,7 +212,8 @@ def test_a_round_that_raises_closes_its_window() -> None:
     meter = EnergyMeter(engine="model")
 
     class Benchmark:
-        stats, extra_info = None, {}
+        stats = None
+        extra_info: ClassVar[dict[str, Any]] = {}
 
         def pedantic(self, work: Any, setup: Any, **_: Any) -> None:
             setup()
@@ -220,8 +222,7 @@ def test_a_round_that_raises_closes_its_window() -> None:
     def fail(n: int) -> None:
         raise ArithmeticError("diverged")
 
-    probe = SimpleNamespace(measure_s=lambda: 0.1)
-    suite = Suite(Benchmark(), "emissions", "numpy", PROFILES["smoke"], probe, meter)
+    suite = Suite(Benchmark(), "emissions", "numpy", PROFILES["smoke"], Probe(), meter)
     with pytest.raises(ArithmeticError, match="diverged"):
         measure(suite, "train-energy", "epoch", fail, units=1, rounds=1)
     with meter.window("next", device="cpu") as window:

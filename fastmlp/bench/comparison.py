@@ -104,25 +104,27 @@ def compare(
             raise ValueError(f"{name}={limit}: expected a part from 0 on, such as 0.1 for 10 %")
     _check_alike("machine", _hardware(old), _hardware(new), ALIKE)
     _check_alike("protocol", old.protocol, new.protocol, PROTOCOL)
-    _check_alike("profile", *(one.protocol.get("settings", {}) for one in (old, new)), SIZES)
+    before, after = (one.protocol.get("settings", {}) for one in (old, new))
+    _check_alike("profile", before, after, SIZES)
     known = [one for one in old.figures if one.suite != SEEDS]
     pairs = [(one, new.figure(one.name, one.contender)) for one in known]
-    both = [(before, after) for before, after in pairs if after]
+    both = [(one, its) for one, its in pairs if its]
     if not both:
         raise ValueError(
             "the two files have no figure in common: run the same --suites and --backends for both"
         )
-    changes, missing = [], [before.label for before, after in pairs if not after]
-    for before, after in both:
-        _check_units(before, after)
-        changes.append(_speed(before, after, fail_speed))
-        energies = joules(before), joules(after)
-        if all(one.value for one in energies):
-            _check_ways(before.label, *energies)
-            changes.append(_energy(before, *energies, fail_energy))
+    gone = [one for one, its in pairs if not its]
+    changes, missing = [], [one.label for one in gone]
+    for one, its in both:
+        _check_units(one, its)
+        changes.append(_speed(one, its, fail_speed))
+        energies = joules(one), joules(its)
+        if all(found.value for found in energies):
+            _check_ways(one.label, *energies)
+            changes.append(_energy(one, *energies, fail_energy))
         elif energies[0].value:
-            missing.append(f"{before.label}: energy")
-    lost = tuple(_lost([before for before, after in pairs if not after], new))
+            missing.append(f"{one.label}: energy")
+    lost = tuple(_lost(gone, new))
     return Comparison(tuple(changes), tuple(missing), lost, tuple(_versions(old, new)))
 
 

@@ -118,8 +118,11 @@ def _table(found: Summary, zone: GridZone) -> list[Block]:
     if not found.lines:
         return []
     note = f"{_conditions(found, zone)} {LEFT_OUT}"
-    table = [Columns(columns(found, zone)), Words(note, quiet=True)]
-    return [*table, Numbers("The same with 95 % intervals", *spans(found, zone))]
+    return [
+        Columns(columns(found, zone)),
+        Words(note, quiet=True),
+        Numbers("The same with 95 % intervals", *spans(found, zone)),
+    ]
 
 
 def _conditions(found: Summary, zone: GridZone) -> str:
