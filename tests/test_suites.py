@@ -80,7 +80,10 @@ def test_the_figures_are_per_unit_of_work(folder: Path) -> None:
                 assert energy["wall_s"] == pytest.approx(unit_s * work, rel=0.05, abs=0.005)
 
 
-def test_accuracies_are_those_of_the_lectures_formulas(folder: Path) -> None:
+def test_accuracies_are_those_of_the_lectures_formulas(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FASTMLP_DATA", raising=False)  # as the run had it
     figure = read(folder / "out" / "bench.json").figure("train-to-97", "numpy")
     assert figure
     (way,) = figure.values["ways"]
