@@ -104,6 +104,7 @@ def test_accuracies_are_those_of_the_lectures_formulas(
         assert accuracy == pytest.approx(np.mean(z.argmax(axis=1) == images.y_test), abs=0.002)
     first = next((n for n, p in enumerate(way["accuracy"], 1) if p >= 0.97), None)
     assert way["epochs"] == first
+    assert 0.9 < way["accuracy"][-1] <= 1.0
 
 
 def test_a_run_is_equal_to_itself(folder: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastmlp.bench import Document, read
+from fastmlp.bench import read
 from fastmlp.bench.cells import spans, star
 from fastmlp.bench.report import LEFT_OUT, markdown
 from fastmlp.bench.summary import Summary, summary
@@ -56,17 +56,16 @@ def page(root: Path) -> str:
     """Return the page: for each machine its newest run, and how it came there."""
     parts = [INTRODUCTION]
     for machine, paths in runs(root).items():
-        documents = [read(path) for path in paths]
-        parts.append(_machine(machine, paths[-1], documents))
+        parts.append(_machine(machine, paths[-1], [summary(read(path)) for path in paths]))
         parts += _alarms(root / RESULTS / machine / "alarms")
     if len(parts) == 1:
         parts.append("No run has been saved yet.\n")
     return "\n".join(parts)
 
 
-def _machine(name: str, newest: Path, documents: Sequence[Document]) -> str:
-    document = documents[-1]
-    card, found = document.machine, summary(document)
+def _machine(name: str, newest: Path, history: Sequence[Summary]) -> str:
+    found = history[-1]
+    card = found.document.machine
     gpus = ", ".join(card.get("gpu", ())) or "no GPU"
     lines = [
         f"## {name}",
@@ -77,11 +76,11 @@ def _machine(name: str, newest: Path, documents: Sequence[Document]) -> str:
         "",
         *(f"- **{keyword}.** {sentence}" for keyword, sentence in verdict(found)),
         "",
-        markdown(document),
+        markdown(found.document),
         LEFT_OUT,
         "",
     ]
-    return "\n".join([*lines, *_spans(found), *_history(documents)])
+    return "\n".join([*lines, *_spans(found), *_history(history)])
 
 
 def _spans(found: Summary) -> list[str]:
@@ -107,14 +106,13 @@ def _alarms(folder: Path) -> list[str]:
     return ["\n".join(["### How far runs can be compared", "", about, "", *lines, ""])]
 
 
-def _history(documents: Sequence[Document]) -> list[str]:
+def _history(history: Sequence[Summary]) -> list[str]:
     """Speed over the reference's and joules of an epoch, run by run."""
-    names = list(dict.fromkeys(line.name for one in documents for line in summary(one).lines))
+    names = list(dict.fromkeys(line.name for one in history for line in one.lines))
     head = ["run", "fastmlp", *(f"{name} vs keras, J" for name in names)]
     lines = ["### History", "", _row(head), _row([":---"] * 2 + ["---:"] * len(names))]
-    for document in documents:
-        found = summary(document)
-        cells = []
+    for found in history:
+        document, cells = found.document, []
         for name in names:
             line = found.line(name)
             speed = ratio(line.speed.value) if line and line.speed else ABSENT

@@ -131,9 +131,8 @@ def measure(
     taken = _Round(suite, group, unit)
 
     def open_round() -> None:
-        if (
-            benchmark.stats is not None
-        ):  # pedantic takes no iterations beside a setup; its table is of units
+        if benchmark.stats is not None:
+            # pedantic takes no iterations beside a setup; its table is of units
             benchmark.stats.iterations = pace.units
         prepare()
         taken.open(pace.units)

@@ -137,7 +137,7 @@ def _interval(
         name,
         unit,
         meaning,
-        [ABSENT if value is None else show(value.value) + star for value, star in marked],
+        [ABSENT if value is None else show(value.value) + mark for value, mark in marked],
         hints=[
             "not known" if value is None else f"{SPAN}{show(value.low)} to {show(value.high)}"
             for value in values

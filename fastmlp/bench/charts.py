@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastmlp.bench.summary import Line, Summary
 from fastmlp.bench.training import Cost, seeds_of
@@ -83,23 +83,31 @@ def _phases(found: Summary) -> list[Chart]:
     return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)._replace(note=STARTING)]
 
 
+class _Curve(NamedTuple):
+    """Accuracy of a contender against the joules that it had spent, epoch by epoch."""
+
+    style: Style
+    joules: list[float]
+    accuracy: list[float]  # in %
+    is_ranked: bool
+
+
 def _accuracy_for_energy(found: Summary) -> list[Chart]:
     """Accuracy on the test images against the compute energy spent until then."""
-    curves: list[tuple[Style, list[float], list[float]]] = []
-    ranked: list[tuple[Style, list[float], list[float]]] = []
+    curves: list[_Curve] = []
     for one, style in drawn_lines(found):
         accuracy = _accuracy(found, one)
         spent = [_spent(one.cost, epoch) for epoch in range(1, len(accuracy) + 1)]
         if accuracy and None not in spent:
-            curves.append((style, [j for j in spent if j is not None], accuracy))
-            ranked += [curves[-1]] if one.is_ranked else []
+            joules = [value for value in spent if value is not None]
+            curves.append(_Curve(style, joules, accuracy, one.is_ranked))
     if not curves:
         return []
     title = "Accuracy for compute energy"
     figure, axes = new_axes(2.9)
-    for style, x, y in curves:
+    ranked = [(x, y) for _, x, y, is_ranked in curves if is_ranked]
+    for style, x, y, is_ranked in curves:
         axes.plot(x, y, color=style.colour, linewidth=1.6, linestyle=style.line, alpha=0.45)
-        is_ranked = any(style is other for other, _, _ in ranked)
         best = [is_ranked and _is_best(point, ranked) for point in zip(x, y, strict=True)]
         for size, alpha, among in ((3.0, 0.45, False), (6.0, 1.0, True)):
             places = [place for place, is_best in enumerate(best) if is_best is among]
@@ -112,10 +120,10 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
                 markersize=size,
                 alpha=alpha,
             )
-    joules = [value for _, x, _ in curves for value in x]
-    if is_wide(joules):
-        log_axis(axes.xaxis, axes.set_xscale, joules)
-    axes.set_xlabel(f"{JOULES}{LOG if is_wide(joules) else ''}")
+    everywhere = [value for curve in curves for value in curve.joules]
+    if wide := is_wide(everywhere):
+        log_axis(axes.xaxis, axes.set_xscale, everywhere)
+    axes.set_xlabel(f"{JOULES}{LOG if wide else ''}")
     axes.set_ylabel("test accuracy, %")
     axes.grid(visible=True)
     head = [
@@ -127,7 +135,7 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
     ]
     rows = [
         [style.name, significant(x[0]), f"{y[0]:.2f}", significant(x[-1]), f"{y[-1]:.2f}"]
-        for style, x, y in curves
+        for style, x, y, _ in curves
     ]
     note = (
         "A point per epoch, seed 0. The large points are the Pareto front: nobody was as accurate "
@@ -138,13 +146,13 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
 
 
 def _is_best(
-    point: tuple[float, float], curves: Sequence[tuple[Style, list[float], list[float]]]
+    point: tuple[float, float], curves: Sequence[tuple[Sequence[float], Sequence[float]]]
 ) -> bool:
     """Tell whether no other point is as accurate for less, or more so for as much."""
     joules, accuracy = point
     return not any(
         (j <= joules and a >= accuracy) and (j, a) != point
-        for _, x, y in curves
+        for x, y in curves
         for j, a in zip(x, y, strict=True)
     )
 
