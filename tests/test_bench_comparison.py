@@ -342,3 +342,18 @@ def test_entries_of_github_action_benchmark(tmp_path: Path) -> None:
     assert joules["unit"] == "J per epoch"
     low, _, high = joules["range"].partition(" to ")
     assert float(low) < joules["value"] < float(high)
+
+
+def test_joules_that_are_not_to_be_ranked_raise_no_alarm_there(tmp_path: Path) -> None:
+    document = content(benchmark(np.random.default_rng(0), joules=3.0))
+    for one in document["benchmarks"][0]["extra_info"]["energy"]:
+        one["flags"] = ["contention"]
+    (entry,) = smaller_is_better(read(write(tmp_path / "bench.json", document)))
+    assert entry["name"] == "train-epoch numpy: time"
+
+
+def test_other_units_are_not_compared(tmp_path: Path) -> None:
+    old, new = (content(benchmark(np.random.default_rng(0))) for _ in range(2))
+    new["benchmarks"][0]["extra_info"]["unit"] = "fit"
+    with pytest.raises(ValueError, match=r"its unit was 'epoch' in the old file and is 'fit'"):
+        compared(tmp_path, old, new)

@@ -261,6 +261,19 @@ def test_the_least_is_sought_among_joules_that_count(tmp_path: Path) -> None:
     assert "Against numpy: not ranked" in said
 
 
+def test_the_way_is_of_rounds_under_the_meter_wherever_epochs_come_from(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0}, {"numpy": 4.0})
+    for one in raw["benchmarks"]:
+        if one["group"] == "train-energy":
+            one["stats"]["data"] = [0.5 * time_s for time_s in one["stats"]["data"]]
+            one["extra_info"]["block"] = [0] * 12
+    numpy = cost(document(tmp_path, raw), "numpy")
+    assert numpy.epoch_s
+    assert numpy.epoch_s.value == pytest.approx(1.0, rel=0.1)
+    assert numpy.target_s
+    assert numpy.target_s.value == pytest.approx(3.0 + 3 * 0.5, rel=0.1)
+
+
 def test_a_disturbed_first_epoch_is_left_out(tmp_path: Path) -> None:
     raw = whole({"numpy": 1.0}, {"numpy": 4.0})
     first = next(one for one in raw["benchmarks"] if one["group"] == "first-epoch")
@@ -410,3 +423,52 @@ def test_axe_would_find_something(tmp_path: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
 def test_it_is_as_wide_as_a_phone(tmp_path: Path) -> None:
     assert scroll_width(render(document(tmp_path)), 360, tmp_path) <= 360
+
+
+@REPORT
+def test_joules_that_are_not_to_be_ranked_carry_their_star_to_the_grids(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0}, {"numpy": 1.0})
+    for one in raw["benchmarks"]:
+        for energy_ in one["extra_info"].get("energy", ()):
+            energy_["flags"] = ["short_window"]
+    cells = HtmlPage(render(document(tmp_path, raw))).cells
+    joules, *grids = cells[cells.index("to 97 %") + 1 :][:3]
+    assert joules.endswith(" *")
+    assert all(cell.endswith(" *") for cell in grids)
+
+
+@REPORT
+def test_the_front_is_that_of_joules_that_count(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0, "jax": 1.0, "keras": 1.0}, {"numpy": 1.0, "jax": 2.0, "keras": 3.0})
+
+    def fronts() -> dict[str, str]:
+        cells = HtmlPage(render(document(tmp_path, raw))).cells
+        place = cells.index("epochs on the front") + 1
+        rows = [cells[start : start + 6] for start in range(place, place + 18, 6)]
+        return {row[0]: row[-1] for row in rows}
+
+    assert fronts() == {"numpy": "1, 2, 3, 4, 5", "jax": "-", "keras": "-"}
+    for one in raw["benchmarks"]:
+        if one["group"] == "train-energy" and one["extra_info"]["contender"] == "numpy":
+            for energy_ in one["extra_info"]["energy"]:
+                energy_["flags"] = ["contention"]
+    assert fronts() == {"numpy *": "-", "jax": "1, 2, 3, 4, 5", "keras": "-"}
+
+
+@REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+def test_nothing_is_cut_off_in_print(tmp_path: Path) -> None:
+    times_s = dict.fromkeys(("numpy", "jax", "torch", "keras", "scikit-learn", "pytorch"), 1.0)
+    printed = render(document(tmp_path, whole(times_s, times_s)))
+    printed = printed.replace("@media print", "@media all")
+    a4 = 700  # CSS pixels, without margins
+    assert scroll_width(printed, a4, tmp_path) <= a4
+
+
+@REPORT
+def test_times_stand_in_the_order_of_the_contenders(tmp_path: Path) -> None:
+    raw = whole(TIMES_S, JOULES)
+    raw["benchmarks"].reverse()
+    page = HtmlPage(render(document(tmp_path, raw)))
+    place = page.cells.index("figure")
+    assert page.cells[place : place + 4] == ["figure", "numpy", "jax", "keras"]

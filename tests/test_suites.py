@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -17,15 +18,18 @@ from invented_suites import benchmark, content, whole
 
 pytest.importorskip("pytest_benchmark")
 
-from bench.gpu.problems import images_of
+from bench.gpu.problems import Images, generated_images, images_of
+from bench.peers.problem import Problem
 from bench.suites import alarms, page, run
 from bench.suites.contenders import find, names
 from bench.suites.document import join
+from bench.suites.pieces import estimator
 from bench.suites.probe import Probe
 from bench.suites.problems import make_problem
 from bench.suites.profiles import PROFILES
 from bench.suites.rounds import Pace, Suite, measure
 from bench.suites.run import ROOT, Plan, history_of, save
+from bench.test_accuracy import judged
 from fastmlp.bench import read
 from fastmlp.energy import EnergyMeter
 from fastmlp.training import epoch_order
@@ -234,6 +238,61 @@ def test_a_round_that_raises_closes_its_window() -> None:
     assert window.result.label == "next"
 
 
+def test_joules_take_longer_windows_than_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows_s: list[float] = []
+
+    def pace(do: Any, window_s: float, units: int | None) -> Pace:
+        windows_s.append(window_s)
+        return Pace(do, window_s, 1)
+
+    monkeypatch.setattr("bench.suites.rounds.Pace", pace)
+    profile = PROFILES["publish"]
+    for meter in (None, EnergyMeter(engine="model")):
+        fixture = SimpleNamespace(stats=None, extra_info={}, pedantic=lambda *_, **__: None)
+        suite = Suite(fixture, "emissions", "numpy", profile, Probe(), meter)
+        measure(suite, "train-epoch", "epoch", lambda n: None)
+    assert windows_s[0] == profile.window_s
+    assert windows_s[1] > profile.energy_window_s
+
+
+# --- scikit-learn as it is used best ---
+
+
+def few(rows: int = 256) -> Problem:
+    X, y = generated_images(rows, 0)
+    return make_problem(Images("generated", X, y, X, y), rows, 0, 1)
+
+
+def test_scikit_learn_gets_rows_that_stay_in_float32() -> None:
+    found = estimator("scikit-learn", few(), epochs=1)
+    assert found
+    model, X = found
+    with warnings.catch_warnings(action="ignore"):
+        model.fit(X, few().y)
+    assert {W.dtype for W in model.coefs_} == {np.dtype(np.float32)}
+
+
+def test_scikit_learn_draws_another_order_in_each_call() -> None:
+    problem = few()
+    contender: Any = find("scikit-learn").make(problem)
+    found = []
+    for _ in range(2):
+        contender.model.coefs_ = [W.copy() for W, _ in problem.weights]
+        contender.model.intercepts_ = [b.copy() for _, b in problem.weights]
+        contender.run([np.arange(256)])
+        found.append(contender.weights()[0][0].copy())
+    assert not np.array_equal(*found)
+
+
+def test_a_loss_beyond_all_numbers_is_unknown() -> None:
+    problem = few()
+    broken = [(np.full_like(W, np.nan), b) for W, b in problem.weights]
+    images = Images("generated", problem.X, problem.y, problem.X, problem.y)
+    accuracy, loss = judged(SimpleNamespace(weights=lambda: broken), problem, images)
+    assert 0.0 <= accuracy <= 1.0
+    assert loss is None
+
+
 # --- the plan ---
 
 
@@ -313,8 +372,10 @@ def test_nothing_is_kept_of_processes_without_figures(monkeypatch: pytest.Monkey
 def test_a_contender_that_dies_does_not_lose_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([(None, "Segmentation fault"), (part([1.0, 2.0]), "")])
     monkeypatch.setattr(run, "_take", lambda *_: next(answers))
-    outcome = run.run(Plan(ONE_BLOCK, ("speed", "accuracy"), ("numpy",), 2), lambda *_: None)
-    assert len(outcome.content["benchmarks"]) == 1
+    twice = ONE_BLOCK._replace(blocks={"speed": 2})
+    outcome = run.run(Plan(twice, ("speed",), ("numpy",), 2), lambda *_: None)
+    (figure,) = outcome.content["benchmarks"]
+    assert figure["extra_info"]["block"] == [1, 1]
     assert outcome.content["fastmlp"]["failed"][0].endswith("turn 1: Segmentation fault")
 
 
@@ -341,7 +402,12 @@ def test_a_history_grows_and_its_page_follows(folder: Path, tmp_path: Path) -> N
 
 def test_the_page_tells_the_way_with_intervals_and_what_alarms_found(tmp_path: Path) -> None:
     numbers = {"numpy": 1.0, "jax": 0.5}
-    save(whole(numbers, numbers), history_of("mine", PROFILES["publish"], tmp_path))
+    raw = whole(numbers, numbers)
+    for one in raw["benchmarks"]:
+        if one["group"] == "train-energy" and one["extra_info"]["contender"] == "jax":
+            for energy_ in one["extra_info"]["energy"]:
+                energy_["flags"] = ["contention"]
+    save(raw, history_of("mine", PROFILES["publish"], tmp_path))
     alarms_ = tmp_path / "bench" / "results" / "mine" / "alarms"
     alarms_.mkdir()
     found = {"backend": "jax", "profile": "smoke", "datetime": "2030-01-02T03", "false": 1}
@@ -361,6 +427,8 @@ def test_the_page_tells_the_way_with_intervals_and_what_alarms_found(tmp_path: P
     assert all(re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+\)", cell) for cell in (joules, mg))
     assert float(joules.split()[0]) == pytest.approx(6.0, rel=0.1)  # 3 at first, and three epochs
     assert float(mg.split()[0]) == pytest.approx(float(joules.split()[0]) / 3.6 * 0.056, rel=0.02)
+    of_run = next(line for line in lines if line.startswith("| 2026-11-25"))
+    assert [cell.endswith("* ") for cell in of_run.split("|")[3:5]] == [False, True]
     assert "jax, smoke profile, 2030-01-02: 2 of 3 steps" in text
     assert "1 of 3 pairs of equal runs raised an alarm in one of 2 figures." in text
 

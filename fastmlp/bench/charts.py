@@ -11,7 +11,7 @@ from fastmlp.page import bars
 from fastmlp.page.axes import Style, is_wide, log_axis, new_axes, styles
 from fastmlp.page.blocks import Chart, said
 from fastmlp.page.svg import inline_svg
-from fastmlp.page.text import duration, number, significant
+from fastmlp.page.text import ABSENT, duration, number, significant
 
 SPAN = "the 95 % interval"
 JOULES, LOG = "compute energy, J", ", log scale"
@@ -106,9 +106,12 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
     title = "Accuracy for compute energy"
     figure, axes = new_axes(2.9)
     ranked = [(x, y) for _, x, y, is_ranked in curves if is_ranked]
-    for style, x, y, is_ranked in curves:
+    front = [
+        [is_ranked and _is_best(point, ranked) for point in zip(x, y, strict=True)]
+        for _, x, y, is_ranked in curves
+    ]
+    for (style, x, y, _), best in zip(curves, front, strict=True):
         axes.plot(x, y, color=style.colour, linewidth=1.6, linestyle=style.line, alpha=0.45)
-        best = [is_ranked and _is_best(point, ranked) for point in zip(x, y, strict=True)]
         for size, alpha, among in ((3.0, 0.45, False), (6.0, 1.0, True)):
             places = [place for place, is_best in enumerate(best) if is_best is among]
             axes.plot(
@@ -132,10 +135,14 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
         "accuracy, %",
         "J after all epochs",
         "accuracy, %",
+        "epochs on the front",
     ]
     rows = [
-        [style.name, significant(x[0]), f"{y[0]:.2f}", significant(x[-1]), f"{y[-1]:.2f}"]
-        for style, x, y, _ in curves
+        [
+            *(style.name, significant(x[0]), f"{y[0]:.2f}", significant(x[-1]), f"{y[-1]:.2f}"),
+            ", ".join(str(epoch) for epoch, is_best in enumerate(best, 1) if is_best) or ABSENT,
+        ]
+        for (style, x, y, _), best in zip(curves, front, strict=True)
     ]
     note = (
         "A point per epoch, seed 0. The large points are the Pareto front: nobody was as accurate "

@@ -117,11 +117,12 @@ def markdown(document: Document, zone: str | None = None) -> str:
 def _table(found: Summary, zone: GridZone) -> list[Block]:
     if not found.lines:
         return []
-    note = f"{_conditions(found, zone)} {LEFT_OUT}"
+    note, caption = f"{_conditions(found, zone)} {LEFT_OUT}", "The same with 95 % intervals"
     return [
         Columns(columns(found, zone)),
         Words(note, quiet=True),
-        Numbers("The same with 95 % intervals", *spans(found, zone)),
+        Words(f"{caption}:"),
+        Numbers(caption, *spans(found, zone)),
     ]
 
 
@@ -175,7 +176,8 @@ def _grids(found: Summary) -> list[Block]:
 
 def _speeds(document: Document) -> list[Block]:
     figures = [figure for figure in document.figures if figure.suite == "speed"]
-    names = list(dict.fromkeys(figure.contender for figure in figures))
+    measured = {figure.contender for figure in figures}
+    names = [one["name"] for one in document.contenders if one["name"] in measured]
     rows = []
     for group in dict.fromkeys(figure.name for figure in figures):
         unit = next(figure.unit for figure in figures if figure.name == group)
