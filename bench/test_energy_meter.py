@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fastmlp.energy import EnergyMeter
@@ -45,8 +48,45 @@ def cpu_time(steps: int) -> float:
     return time.thread_time() - started_s
 
 
+def multiply(times: int) -> None:
+    """Pure work of the processor outside the interpreter, as a training is."""
+    a = np.ones((512, 512), dtype=np.float32)
+    for _ in range(times):
+        a @ a
+
+
 @pytest.mark.parametrize("scope", ["process", "machine"])
 def test_its_total_is_that_of_a_plain_tracker(scope: str) -> None:
+    multiply(20)
+    started_s = time.perf_counter()
+    multiply(200)
+    times = int(200 * 5.2 / (time.perf_counter() - started_s))
+    result, theirs_j = both(scope, lambda: multiply(times))
+    assert result.codecarbon_total_j is not None
+    assert abs(result.codecarbon_total_j / theirs_j - 1) < AGREE_WITHIN
+
+
+def test_python_is_charged_with_its_processor_seconds() -> None:
+    """What CodeCarbon's own formula says; a plain tracker says more.
+
+    Once a second it divides processor time by a wall time that ends too early while other code
+    holds the lock of the interpreter, so that the mean of these samples is too high (codecarbon
+    3.3.2).
+    """
+    steps = steps_of(5.2)
+    result, theirs_j = both("process", lambda: compute(steps))
+    power = re.fullmatch(r"([\d.]+) W/thread x CPU time", result.method["cpu"])
+    if not power:
+        pytest.skip(f"the processor's joules are from {result.method['cpu']} here")
+    total_j, cpu_j, ram_j = result.codecarbon_total_j, result.cpu_j, result.ram_j
+    assert None not in (total_j, cpu_j, ram_j, result.cpu_s)
+    assert cpu_j == pytest.approx(float(power[1]) * result.cpu_s, rel=0.01)
+    assert total_j == pytest.approx(cpu_j + ram_j, rel=0.001)
+    assert theirs_j > 0.97 * total_j
+
+
+def both(scope: str, work: Callable[[], object]) -> tuple[Any, float]:
+    """Measure work with a window, and in joules with a plain tracker around it."""
     codecarbon = pytest.importorskip("codecarbon")
     meter = EnergyMeter(engine="codecarbon", scope=scope)
     with quiet():
@@ -55,19 +95,17 @@ def test_its_total_is_that_of_a_plain_tracker(scope: str) -> None:
         )
     plain.start_task("warm-up")
     plain.stop_task("warm-up")
-    steps = steps_of(5.0)
     plain.start_task("work")
     with meter.window("work", device="cpu") as window:
-        compute(steps)
+        work()
     theirs: Any = plain.stop_task("work")
     theirs_j = theirs.energy_consumed * 3.6e6
-    assert window.result.codecarbon_total_j is not None
-    ratio = window.result.codecarbon_total_j / theirs_j
+    total_j = window.result.codecarbon_total_j
     print(
-        f"{scope}: {window.result.codecarbon_total_j:.2f} J and {theirs_j:.2f} J by the plain "
-        f"tracker around it, ratio {ratio:.4f}, in {window.result.wall_s:.2f} s"
+        f"{scope}: {total_j:.2f} J and {theirs_j:.2f} J by the plain tracker around it, ratio "
+        f"{total_j / theirs_j:.4f}, in {window.result.wall_s:.2f} s"
     )
-    assert abs(ratio - 1) < AGREE_WITHIN
+    return window.result, theirs_j
 
 
 @pytest.mark.parametrize("engine", ["model", "codecarbon"])

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "reference": WORK | {"estimators"},
     "page": set[str](),
     "compare": WORK | {"data", "energy", "estimators", "page", "reference"},
-    "certificate": WORK | {"data", "reference"},
+    "certificate": WORK | {"data", "reference", "page"},
     "bench": {"compare", "energy", "page"},
     "cli": WORK
     | {"data", "energy", "estimators", "reference", "compare", "certificate", "bench", "page"},

@@ -165,7 +165,8 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
     """Run a process; return its file, if it wrote one, and what it said if it failed."""
     command = [
         *(sys.executable, "-m", "pytest", f"bench/test_{turn.suite}.py", "-q", "--tb=short"),
-        *("-p", "no:cacheprovider", "--benchmark-only", "--benchmark-columns=median"),
+        *("-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider"),
+        *("--benchmark-only", "--benchmark-columns=median"),
         *(f"--bench-profile={plan.profile.name}", f"--bench-backends={turn.contender}"),
         *(f"--bench-threads={plan.threads}", f"--benchmark-json={path}"),
         *plan.options,
@@ -193,11 +194,12 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
 
 def _environment(threads: int) -> dict[str, str]:
     """Return that of a child, which runs in the root of the repository."""
-    # what pytest tells of itself is not for a pytest below it
+    # what pytest tells of itself is not for a pytest below it, and other plugins are no part of
+    # what is measured: hypothesis alone takes longer to import than a figure takes
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     if own.get("FASTMLP_DATA"):
         own["FASTMLP_DATA"] = str(Path(own["FASTMLP_DATA"]).resolve())
-    return own | threads_environment(threads)
+    return own | threads_environment(threads) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

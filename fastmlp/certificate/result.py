@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastmlp.certificate.training import Training
+from fastmlp.page.folder import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,11 +134,8 @@ class Parity:
 
     def write(self, path: str | Path) -> None:
         """Write `to_dict` as a JSON file, whole or not at all."""
-        path = Path(path)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(text + "\n", Path(path))
 
     def print(self, console: Console) -> None:
         """Print the table, what is missing, and what was done."""
