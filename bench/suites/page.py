@@ -71,7 +71,9 @@ def _machine(name: str, newest: Path, history: Sequence[Summary]) -> str:
         f"## {name}",
         "",
         f"{card['cpu']}, {card['cores']} cores, {gpus}, {card['os']}, Python {card['python']}. "
-        f"[The whole page with its charts](suites-{name}.html) (in the built documentation); "
+        # as HTML: Sphinx would look for a document of this name
+        f'<a href="suites-{name}.html">The whole page with its charts</a> (in the built '
+        "documentation); "
         f"its figures: `{newest.relative_to(newest.parents[4])}`.",
         "",
         *(f"- **{keyword}.** {sentence}" for keyword, sentence in verdict(found)),
