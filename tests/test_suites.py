@@ -31,6 +31,7 @@ from bench.suites.rounds import Pace, Suite, measure
 from bench.suites.run import ROOT, Plan, history_of, save
 from bench.test_accuracy import judged
 from fastmlp.bench import read
+from fastmlp.bench.ranking import FEWEST_PROCESSES
 from fastmlp.energy import EnergyMeter
 from fastmlp.training import epoch_order
 
@@ -303,6 +304,16 @@ def test_turns_are_random_and_repeatable() -> None:
     assert turns != plan._replace(seed=1).turns()
     assert len(turns) == len(set(turns)) == 3 * (PROFILES["publish"].blocks["speed"] + 1)
     assert [turn.block for turn in turns] == sorted(turn.block for turn in turns)
+
+
+def test_slow_figures_are_taken_in_fewer_processes_but_enough(folder: Path) -> None:
+    smoke, content = PROFILES["smoke"], json.loads((folder / "out" / "bench.json").read_text())
+    blocks = {one["group"]: set(one["extra_info"]["block"]) for one in content["benchmarks"]}
+    for name in ("fit", "import", "first-call"):
+        assert blocks[name] == set(range(smoke.slow_blocks))
+    for name in ("forward", "backprop", "step", "train-epoch", "predict-1", "predict-10000"):
+        assert blocks[name] == set(range(smoke.blocks["speed"]))
+    assert all(profile.slow_blocks >= FEWEST_PROCESSES for profile in PROFILES.values())
 
 
 def test_publishing_takes_ten_rounds_at_least() -> None:

@@ -15,6 +15,7 @@ class Profile(NamedTuple):
     warm_up: int  # rounds that are thrown away
     window_s: float  # shortest time of a round
     starts: int  # of a process, to be timed
+    slow_blocks: int  # the first of them, which also take `fit` and starts of a process
     energy_window_s: float  # the same, under the energy meter
     rows: int  # of an epoch
     epochs: int  # at most, on the way to an accuracy
@@ -33,6 +34,7 @@ PROFILES = {
         warm_up=0,
         window_s=0.05,
         starts=1,
+        slow_blocks=6,
         energy_window_s=0.5,
         rows=12_800,
         epochs=5,
@@ -46,6 +48,7 @@ PROFILES = {
         warm_up=1,
         window_s=0.3,
         starts=2,
+        slow_blocks=6,
         energy_window_s=5.0,
         rows=59_904,
         epochs=10,

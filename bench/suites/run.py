@@ -22,6 +22,7 @@ from fastmlp.bench.document import KEY
 
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 1800  # of a turn: something hangs
+QUICK = ("-k", "not fit and not first_call")  # figures whose rounds take no longer than they should
 NO_BENCHMARKS = 5  # pytest's exit code where nothing was collected
 
 
@@ -169,7 +170,8 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
         *("--benchmark-only", "--benchmark-columns=median"),
         *(f"--bench-profile={plan.profile.name}", f"--bench-backends={turn.contender}"),
         *(f"--bench-threads={plan.threads}", f"--benchmark-json={path}"),
-        *plan.options,
+        *(() if turn.block < plan.profile.slow_blocks else QUICK),
+        *plan.options,  # a -k among them is the last, which counts
     ]
     try:
         ended = subprocess.run(
