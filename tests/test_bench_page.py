@@ -16,7 +16,7 @@ from invented_suites import benchmark, content, energy, whole, write
 
 from fastmlp.bench import Document, read
 from fastmlp.bench.cells import columns, spans
-from fastmlp.bench.ranking import LESS, MORE, NO_DIFFERENCE, NOT_RANKED, order
+from fastmlp.bench.ranking import LESS, MORE, NO_DIFFERENCE, NOT_RANKED, joules, order
 from fastmlp.bench.report import markdown, render, write_report
 from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.training import break_even_epochs, cost, way
@@ -87,9 +87,9 @@ def metered(name: str, joules: float, **settings: Any) -> dict[str, Any]:
 
 
 def test_less_needs_intervals_that_lie_apart(tmp_path: Path) -> None:
-    a, b = figures(tmp_path, metered("a", 4.0), metered("bb", 6.0))
+    a, b = map(joules, figures(tmp_path, metered("a", 4.0), metered("bb", 6.0)))
     assert (order(a, b).verdict, order(b, a).verdict) == (LESS, MORE)
-    a, b = figures(tmp_path, metered("a", 4.0), metered("bb", 4.02))
+    a, b = map(joules, figures(tmp_path, metered("a", 4.0), metered("bb", 4.02)))
     assert order(a, b).verdict == NO_DIFFERENCE
 
 
@@ -98,7 +98,7 @@ def test_models_that_disagree_show_no_difference(tmp_path: Path) -> None:
     for figure, line in ((one, 45.0), (all_, 40.0)):
         for energy_ in figure["extra_info"]["energy"]:
             energy_["model_j"]["linear_machine"] = 2 * line
-    found = order(*figures(tmp_path, one, all_))
+    found = order(*map(joules, figures(tmp_path, one, all_)))
     assert found.verdict == NO_DIFFERENCE
     assert found.reason == "power models do not all say so: linear_machine"
 
@@ -107,12 +107,12 @@ def test_a_model_that_is_missing_says_nothing(tmp_path: Path) -> None:
     one, other = metered("a", 4.0), metered("bb", 6.0)
     for energy_ in one["extra_info"]["energy"]:
         energy_["model_j"] = {}
-    found = order(*figures(tmp_path, one, other))
+    found = order(*map(joules, figures(tmp_path, one, other)))
     assert found.verdict == NO_DIFFERENCE
     for figure in (one, other):  # joules that were counted need no model
         for energy_ in figure["extra_info"]["energy"]:
             energy_ |= {"source": energy_["source"] | {"cpu": "measured"}}
-    assert order(*figures(tmp_path, one, other)).verdict == LESS
+    assert order(*map(joules, figures(tmp_path, one, other))).verdict == LESS
 
 
 def test_equal_contenders_of_unequal_processes_are_seldom_told_apart(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_equal_contenders_of_unequal_processes_are_seldom_told_apart(tmp_path: P
             benchmark(rng, "train-energy", name, joules=4.0, noise=0.01, apart=0.1)
             for name in ("a", "b")
         ]
-        told += order(*figures(tmp_path, *pair)).verdict in (LESS, MORE)
+        told += order(*map(joules, figures(tmp_path, *pair))).verdict in (LESS, MORE)
     assert told <= 3
 
 
@@ -133,7 +133,7 @@ def test_flagged_rounds_are_shown_and_not_ranked(tmp_path: Path, flag: str) -> N
     for energy_ in one["extra_info"]["energy"][8:]:
         energy_["flags"] = [flag]
     a, b = figures(tmp_path, one, other)
-    found = order(a, b)
+    found = order(joules(a), joules(b))
     assert found.verdict == NOT_RANKED
     assert f"a has rounds that count from 4 processes, fewer than 5 ({flag} in 4)" in found.reason
     raw = content(one, other)
@@ -148,8 +148,8 @@ def test_rounds_that_are_kept_out_change_nothing(tmp_path: Path) -> None:
         energy_ |= {"cpu_j": 100.0, "flags": ["contention"]}
     found = summary(document(tmp_path, content(one))).line("a")
     assert found
-    assert found.joules
-    assert (found.joules.rounds, found.joules.left_out) == (7, {"contention": 5})
+    assert found.cost.epoch
+    assert (found.cost.epoch.rounds, found.cost.epoch.left_out) == (7, {"contention": 5})
     assert found.cost.epoch_j
     assert found.cost.epoch_j.high < 5.0
 
@@ -158,14 +158,14 @@ def test_other_ways_of_counting_are_not_ranked(tmp_path: Path) -> None:
     one, other = metered("a", 4.0), metered("bb", 6.0)
     for energy_ in one["extra_info"]["energy"]:
         energy_ |= {"source": energy_["source"] | {"cpu": "measured"}}
-    assert order(*figures(tmp_path, one, other)).verdict == NOT_RANKED
+    assert order(*map(joules, figures(tmp_path, one, other))).verdict == NOT_RANKED
 
 
 def test_rounds_without_joules_are_no_zero(tmp_path: Path) -> None:
     one, other = metered("a", 4.0), metered("bb", 6.0)
     one["extra_info"]["energy"] = [energy(None)] * 12
     a, b = figures(tmp_path, one, other)
-    assert order(a, b).verdict == NOT_RANKED
+    assert order(joules(a), joules(b)).verdict == NOT_RANKED
     line = summary(document(tmp_path, content(one, other))).line("a")
     assert line
     assert line.cost.epoch_j is None
@@ -274,23 +274,65 @@ def test_the_way_is_of_rounds_under_the_meter_wherever_epochs_come_from(tmp_path
     assert numpy.target_s.value == pytest.approx(3.0 + 3 * 0.5, rel=0.1)
 
 
-def test_a_disturbed_first_epoch_is_left_out(tmp_path: Path) -> None:
+def first_epochs(flags: list[str]) -> dict[str, Any]:
+    """Return a run whose first rounds of the first epoch took 34 J, of two units each."""
     raw = whole({"numpy": 1.0}, {"numpy": 4.0})
     first = next(one for one in raw["benchmarks"] if one["group"] == "first-epoch")
-    flags = ["short_window", *["contention"] * 5]
     for energy_, flag in zip(first["extra_info"]["energy"], flags, strict=True):
         energy_["flags"] = [flag]
-    first["extra_info"]["energy"][0]["cpu_j"] = 34.0  # for two
-    numpy = cost(document(tmp_path, raw), "numpy")
+        energy_["cpu_j"] = 34.0 if flag == "short_window" else 100.0
+    return raw
+
+
+def test_a_disturbed_first_epoch_is_left_out(tmp_path: Path) -> None:
+    numpy = cost(document(tmp_path, first_epochs(["short_window"] * 5 + ["contention"])), "numpy")
     assert numpy.first_j == pytest.approx(17.0)
+    assert numpy.is_way_ranked
+    assert numpy.target
+    assert numpy.target.is_ranked
+
+
+def test_if_first_epochs_are_disturbed_the_way_is_not_ranked(tmp_path: Path) -> None:
+    found = summary(document(tmp_path, first_epochs(["short_window"] * 2 + ["contention"] * 4)))
+    (numpy,) = found.lines
+    assert numpy.cost.first_j == pytest.approx(50.0)  # of all
+    assert numpy.is_ranked
+    assert numpy.cost.target
+    assert not numpy.cost.target.is_ranked
+    cells = {f"{one.name} {one.unit}": one.cells[0] for one in columns(found, find_zone("FRA"))}
+    marked = {name for name, cell in cells.items() if cell.endswith("*")}
+    assert marked == {"to 97 % J", "to 97 % mg CO2e"}
+    assert "No energy can be ranked" in sentences(found)["Way to 97 %"]
+
+
+def test_the_way_to_the_target_is_ranked_like_an_epoch(tmp_path: Path) -> None:
+    said = sentences(summary(document(tmp_path, whole(TIMES_S, JOULES))))["Way to 97 %"]
+    time, _, energy_ = said.partition(" Energy: ")
+    fastest, least = min(TIMES_S, key=TIMES_S.__getitem__), min(JOULES, key=JOULES.__getitem__)
+    assert time.startswith("Time: ")
+    assert fastest in time
+    assert energy_.startswith(f"{least} uses the least, ")
+    raw = whole(TIMES_S, JOULES)
+    for one in raw["benchmarks"]:
+        if one["group"] == "first-epoch":
+            for round_ in one["extra_info"]["energy"]:
+                round_["model_j"] = dict.fromkeys(round_["model_j"], 1e6)  # the same for all
+                if one["extra_info"]["contender"] == least:
+                    round_["model_j"]["linear_machine"] = 2e6
+    said = sentences(summary(document(tmp_path, raw)))["Way to 97 %"]
+    assert "power models do not all say so: linear_machine" in said
 
 
 def test_who_is_missing_is_said(tmp_path: Path) -> None:
     absent = [{"contender": "cupy", "reason": "not installed. pip install it"}]
     raw = whole(TIMES_S, JOULES, absent=absent, failed=["speed of jax, turn 1: it died"])
+    raw["fastmlp"]["failed"].append("interrupted in turn 7 of 9: speed of jax, turn 2")
     found = document(tmp_path, raw)
     said = sentences(summary(found))["Not measured"]
-    assert said == "cupy; the reasons stand below. 1 of the processes failed."
+    assert said == (
+        "cupy; the reasons stand below. The run was interrupted in turn 7 of 9; the rest is "
+        "missing. 1 of the processes failed."
+    )
 
 
 # --- the page ---
@@ -335,8 +377,8 @@ def test_accuracy_is_drawn_over_the_energy_spent_until_then(tmp_path: Path) -> N
     page, numpy = HtmlPage(render(document(tmp_path))), cost(document(tmp_path), "numpy")
     assert numpy.first_j
     assert numpy.epoch_j
-    for joules in (numpy.first_j, numpy.first_j + 4 * numpy.epoch_j.value):
-        assert page.cells.count(significant(joules)) >= 1
+    for value_j in (numpy.first_j, numpy.first_j + 4 * numpy.epoch_j.value):
+        assert page.cells.count(significant(value_j)) >= 1
 
 
 def test_a_contender_without_accuracy_is_left_out_of_its_verdict(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def _history(history: Sequence[Summary]) -> list[str]:
             line = found.line(name)
             speed = ratio(line.speed.value) if line and line.speed else ABSENT
             joules = number(line.cost.epoch_j.value if line and line.cost.epoch_j else None)
-            cells.append(f"{speed}, {joules}{star(line) if line else ''}")
+            cells.append(f"{speed}, {joules}{star(line.cost.epoch) if line else ''}")
         lines.append(_row([document.written[:10], document.fastmlp_version, *cells]))
     return [*lines, ""]
 

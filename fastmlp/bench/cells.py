@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from fastmlp.bench.ranking import Joules
 from fastmlp.bench.statistics import Interval
 from fastmlp.bench.summary import Line, Summary
+from fastmlp.bench.training import timed
 from fastmlp.energy import GridZone, co2e_mg
 from fastmlp.page.blocks import Column
 from fastmlp.page.text import ABSENT, number, ratio, significant, time_unit
@@ -19,7 +21,8 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
     lines, to = found.lines, f"to {found.target}"
     unit, per_s = time_unit([one.cost.epoch_s.value for one in lines if one.cost.epoch_s])
     accuracy = [one.way.accuracy for one in lines]
-    stars = [star(one) for one in lines]
+    stars = [star(one.cost.epoch) for one in lines]
+    way_stars = [star(one.cost.target) for one in lines]
     return [
         Column("backend", "", "what computes", [one.name for one in lines], numeric=False),
         Column(
@@ -41,7 +44,8 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
         _interval(
             "epoch",
             unit,
-            "time of a steady epoch, data on the device; the median of the rounds",
+            f"time of a steady epoch{_rows(found)}, data on the device; the median of the rounds"
+            f"{_figure(found)}",
             [one.cost.epoch_s for one in lines],
             lambda s: significant(s * per_s),
         ),
@@ -70,7 +74,8 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
         _interval(
             to,
             "s",
-            "the first epoch and steady ones up to the number that the seeds took",
+            "the first epoch and steady ones up to the number that the seeds took, all under the "
+            "energy meter",
             [one.cost.target_s for one in lines],
             significant,
         ),
@@ -80,7 +85,7 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
             "the same in compute energy",
             [one.cost.target_j for one in lines],
             significant,
-            stars,
+            way_stars,
         ),
         _interval(
             to,
@@ -89,23 +94,23 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
             f"g/kWh ({zone.year})",
             [_on_grid(one.cost.target_j, zone) for one in lines],
             significant,
-            stars,
+            way_stars,
         ),
         Column(
             "energy",
             "source",
             "weakest label of the compute energy: measured (a counter), sampled (a sensor, "
             "polled), estimated (a model turns time into joules), assumed, absent",
-            [one.joules.source if one.joules else ABSENT for one in lines],
+            [one.cost.epoch.source if one.cost.epoch else ABSENT for one in lines],
             numeric=False,
             hints=[_rounds(one) for one in lines],
         ),
     ]
 
 
-def star(one: Line) -> str:
-    """Return what stands behind joules of a contender that are not to be ranked."""
-    return "" if one.joules is None or one.is_ranked else UNRANKED
+def star(found: Joules | None) -> str:
+    """Return what stands behind joules that are not to be ranked."""
+    return "" if found is None or found.is_ranked else UNRANKED
 
 
 def spans(found: Summary, zone: GridZone) -> tuple[list[str], list[list[str]]]:
@@ -151,8 +156,21 @@ def _on_grid(joules: Interval | None, zone: GridZone) -> Interval | None:
     return Interval(*(co2e_mg(value, zone.g_per_kwh) or 0.0 for value in joules))
 
 
+def _rows(found: Summary) -> str:
+    """How many images an epoch has."""
+    rows = found.document.protocol.get("settings", {}).get("rows")
+    return f" of {rows:,} images" if rows else ""
+
+
+def _figure(found: Summary) -> str:
+    """Where the times of epochs are taken from."""
+    own = [timed(found.document, one.name) for one in found.lines]
+    return next((f" of {figure.name}" for figure in own if figure), "")
+
+
 def _rounds(one: Line) -> str:
-    if one.joules is None:
+    epoch = one.cost.epoch
+    if epoch is None:
         return "no energy was asked for"
-    left_out = ", ".join(f"{n} for {flag}" for flag, n in sorted(one.joules.left_out.items()))
-    return f"{one.joules.rounds} rounds count" + (f"; left out: {left_out}" if left_out else "")
+    left_out = ", ".join(f"{n} for {flag}" for flag, n in sorted(epoch.left_out.items()))
+    return f"{epoch.rounds} rounds count" + (f"; left out: {left_out}" if left_out else "")

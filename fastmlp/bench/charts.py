@@ -11,7 +11,7 @@ from fastmlp.page import bars
 from fastmlp.page.axes import Style, is_wide, log_axis, new_axes, styles
 from fastmlp.page.blocks import Chart, said
 from fastmlp.page.svg import inline_svg
-from fastmlp.page.text import ABSENT, duration, number, significant
+from fastmlp.page.text import ABSENT, duration, listed, number, significant
 
 SPAN = "the 95 % interval"
 JOULES, LOG = "compute energy, J", ", log scale"
@@ -57,7 +57,7 @@ def epoch_charts(found: Summary) -> list[Chart]:
 
 def _solid(one: Line) -> float:
     """Opacity of joules: none where a gate keeps them out of rankings."""
-    return float(one.joules is None or one.is_ranked)
+    return float(one.cost.epoch is None or one.is_ranked)
 
 
 def way_charts(found: Summary) -> list[Chart]:
@@ -71,8 +71,9 @@ def _phases(found: Summary) -> list[Chart]:
         cost, n = one.cost, one.way.n
         if cost.first_j is None or cost.epoch_j is None or n is None:
             continue
-        compiling = max(cost.first_j - cost.epoch_j.value, 0.0)
-        phases = [(compiling, 1.0), (n * cost.epoch_j.value, 0.6)]
+        whole = cost.first_j + (n - 1) * cost.epoch_j.value
+        starting = max(cost.first_j - cost.epoch_j.value, 0.0)
+        phases = [(starting, 1.0), (whole - starting, 0.6)]
         if one.predictions and one.predictions.is_ranked and one.predictions.value:
             phases.append((one.predictions.value.value, 0.25))
         drawn.append(style)
@@ -80,7 +81,20 @@ def _phases(found: Summary) -> list[Chart]:
     if not drawn:
         return []
     title = f"Compute energy to {found.target}, and to predict"
-    return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)._replace(note=STARTING)]
+    note = f"{STARTING}{_disturbed(found)}"
+    return [_joule_bars(title, "to-target-j", drawn, parts, PHASES)._replace(note=note)]
+
+
+def _disturbed(found: Summary) -> str:
+    """Say whose first epochs no ranking could count, where only these are the reason."""
+    names = [
+        one.name
+        for one in found.lines
+        if one.is_ranked and one.cost.first and not one.cost.is_way_ranked
+    ]
+    if not names:
+        return ""
+    return f" Too few rounds of the first epoch count to rank this of {listed(names)}."
 
 
 class _Curve(NamedTuple):
@@ -100,7 +114,7 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
         spent = [_spent(one.cost, epoch) for epoch in range(1, len(accuracy) + 1)]
         if accuracy and None not in spent:
             joules = [value for value in spent if value is not None]
-            curves.append(_Curve(style, joules, accuracy, one.is_ranked))
+            curves.append(_Curve(style, joules, accuracy, one.cost.is_way_ranked))
     if not curves:
         return []
     title = "Accuracy for compute energy"
@@ -146,7 +160,7 @@ def _accuracy_for_energy(found: Summary) -> list[Chart]:
     ]
     note = (
         "A point per epoch, seed 0. The large points are the Pareto front: nobody was as accurate "
-        "for less, as far as medians tell; who carries a star is not on it."
+        f"for less, as far as medians tell; who carries a star is not on it.{_disturbed(found)}"
     )
     svg = inline_svg(figure, "pareto", title, said(head, rows))
     return [Chart(title, svg, note, head, rows)]
@@ -196,7 +210,10 @@ def _whole_trainings(found: Summary) -> list[Chart]:
         [style.name, *(duration(first_s + (n - 1) * epoch_s) for n in (1, 10, LONGEST))]
         for style, first_s, epoch_s in drawn
     ]
-    note = "Where lines cross, a contender that compiles has made up for it."
+    note = (
+        "Where lines cross, a contender that compiles has made up for it. Computed from the first "
+        "epoch and a steady one."
+    )
     svg = inline_svg(figure, "whole-s", title, said(head, rows))
     return [Chart(title, svg, note, head, rows)]
 

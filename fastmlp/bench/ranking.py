@@ -24,7 +24,7 @@ DISQUALIFYING = frozenset(
         "children_running",
     }
 )
-SHORT = frozenset({"short_window", "under_5_s"})  # a first epoch is as short as it is
+SHORT = frozenset({"short_window", "under_5_s"})
 FEWEST_PROCESSES = 5
 COUNTED = frozenset({"measured", "sampled"})  # joules that owe nothing to a power model
 EVERY_MODEL = "every power model keeps the order"
@@ -34,6 +34,7 @@ LESS, MORE, NO_DIFFERENCE, NOT_RANKED = "less", "more", "no difference shown", "
 class Joules(NamedTuple):
     """Compute energy per unit of work: of the rounds that count, or of all if those are too few."""
 
+    contender: str
     value: Interval | None
     samples: Sample  # that the value is the median of
     models: Mapping[str, float]  # medians under each power model; empty where it was measured
@@ -83,8 +84,8 @@ class Order(NamedTuple):
     reason: str
 
 
-def joules(figure: Figure) -> Joules:
-    """Take the rounds of a figure that may be ranked.
+def joules(figure: Figure, tolerated: frozenset[str] = frozenset()) -> Joules:
+    """Take the rounds of a figure that may be ranked, in spite of flags that are tolerated.
 
     Examples
     --------
@@ -99,7 +100,7 @@ def joules(figure: Figure) -> Joules:
     left_out: dict[str, int] = {}
     known, counting = [], []
     for number, energy in enumerate(figure.energy):
-        barred = sorted(DISQUALIFYING & set(energy["flags"]))
+        barred = sorted((DISQUALIFYING - tolerated) & set(energy["flags"]))
         if energy["compute_j"] is None:
             barred = barred or ["no energy"]
         else:
@@ -118,6 +119,7 @@ def joules(figure: Figure) -> Joules:
     )
     rounds = [figure.energy[i] for i in chosen]
     return Joules(
+        figure.contender,
         value,
         samples,
         models,
@@ -136,7 +138,7 @@ def _models(found: Sequence[Mapping[str, float]], work: Sequence[float]) -> dict
     return {name: median([one[name] / n for one, n in pairs]).value for name in sorted(shared)}
 
 
-def order(a: Figure, b: Figure) -> Order:
+def order(a: Joules, b: Joules) -> Order:
     """Tell whether a uses less compute energy per unit of work than b.
 
     Examples
@@ -145,32 +147,31 @@ def order(a: Figure, b: Figure) -> Order:
 
     >>> from fastmlp.bench.document import Figure
     >>> from fastmlp.energy import MODELS
-    >>> def figure(name, joules, models):
-    ...     one = {"compute_j": joules, "flags": (), "model_j": models, "device": "cpu",
+    >>> def rounds(name, compute_j, models):
+    ...     one = {"compute_j": compute_j, "flags": (), "model_j": models, "device": "cpu",
     ...            "source": {"cpu": "estimated"}, "method": {"cpu": "a model"}}
-    ...     return Figure("e", "emissions", name, "epoch", (1.0,) * 5, (1.0,) * 5, (1.0,) * 5,
-    ...                   range(5), (one,) * 5, {})
-    >>> one_thread = figure("a", 30.2, dict.fromkeys(MODELS, 30.2) | {"linear_machine": 41.2})
-    >>> all_threads = figure("b", 40.0, dict.fromkeys(MODELS, 40.0))
+    ...     return joules(Figure("e", "emissions", name, "epoch", (1.0,) * 5, (1.0,) * 5,
+    ...                          (1.0,) * 5, range(5), (one,) * 5, {}))
+    >>> one_thread = rounds("a", 30.2, dict.fromkeys(MODELS, 30.2) | {"linear_machine": 41.2})
+    >>> all_threads = rounds("b", 40.0, dict.fromkeys(MODELS, 40.0))
     >>> order(one_thread, all_threads).verdict
     'no difference shown'
     """
-    mine, its = joules(a), joules(b)
-    for one, found in ((a, mine), (b, its)):
-        if not found.is_ranked:
-            return Order(NOT_RANKED, f"{one.contender} has {found.why_unranked}")
-    assert mine.value
-    assert its.value
-    if mine.ways["cpu"] != its.ways["cpu"]:  # each GPU has one of its own
-        ways = f"{' or '.join(mine.ways['cpu'])} against {' or '.join(its.ways['cpu'])}"
+    for one in (a, b):
+        if not one.is_ranked:
+            return Order(NOT_RANKED, f"{one.contender} has {one.why_unranked}")
+    assert a.value
+    assert b.value
+    if a.ways["cpu"] != b.ways["cpu"]:  # each GPU has one of its own
+        ways = f"{' or '.join(a.ways['cpu'])} against {' or '.join(b.ways['cpu'])}"
         return Order(NOT_RANKED, f"their joules were obtained in different ways: {ways}")
-    if mine.value.overlaps(its.value):
+    if a.value.overlaps(b.value):
         return Order(NO_DIFFERENCE, "the 95 % intervals of their medians overlap")
-    verdict = LESS if mine.value.value < its.value.value else MORE
-    against = mine.against(its, is_less=verdict == LESS)
+    verdict = LESS if a.value.value < b.value.value else MORE
+    against = a.against(b, is_less=verdict == LESS)
     if against:
         return Order(NO_DIFFERENCE, f"power models do not all say so: {', '.join(against)}")
-    held = "" if {mine.source, its.source} <= COUNTED else f", and {EVERY_MODEL}"
+    held = "" if {a.source, b.source} <= COUNTED else f", and {EVERY_MODEL}"
     return Order(verdict, f"the 95 % intervals of their medians lie apart{held}")
 
 

@@ -134,7 +134,8 @@ def _conditions(found: Summary, zone: GridZone) -> str:
 
 def _starred(found: Summary) -> list[str]:
     """Say why joules carry a star."""
-    starred = [one.joules for one in found.lines if one.joules and not one.joules.is_ranked]
+    both = [joules for one in found.lines for joules in (one.cost.epoch, one.cost.target)]
+    starred = [joules for joules in both if joules and not joules.is_ranked]
     if not starred:
         return []
     flags = sorted({flag for one in starred for flag in one.left_out})
@@ -160,8 +161,9 @@ def _grids(found: Summary) -> list[Block]:
         value = one.cost.target_j or one.cost.epoch_j
         if value:
             what = f"to {found.target}" if one.cost.target_j else "an epoch"
+            mark = star(one.cost.target or one.cost.epoch)
             mg = [co2e_mg(value.value, zone.g_per_kwh) or 0.0 for zone in zones]
-            cells = [significant(part) + star(one) for part in (value.value, *mg)]
+            cells = [significant(part) + mark for part in (value.value, *mg)]
             rows.append([one.name, what, *cells])
     if not rows:
         return []

@@ -78,7 +78,7 @@ def ratio(
     >>> ratio([2.0, 2.0, 2.0], [1.0, 1.0, 1.0])
     Interval(value=2.0, low=2.0, high=2.0)
     """
-    value = median(a, a_blocks).value / median(b, b_blocks).value
+    value = float(np.median(a) / np.median(b))
     drawn = _quantiles(a, a_blocks, seed=0) / _quantiles(b, b_blocks, seed=1)
     return Interval(value, *_percentiles(drawn, confidence))
 

@@ -23,13 +23,12 @@ class Line(NamedTuple):
     cost: Cost
     speed: Interval | None  # of an epoch, over the reference's: 2 is twice as fast
     processes: int  # that steady epochs were timed in
-    joules: Joules | None  # of steady epochs
     predictions: Joules | None  # of 10,000 predictions
 
     @property
     def is_ranked(self) -> bool:
         """Whether the joules of steady epochs may be ranked."""
-        return self.joules is not None and self.joules.is_ranked
+        return self.cost.epoch is not None and self.cost.epoch.is_ranked
 
 
 class Summary(NamedTuple):
@@ -68,7 +67,7 @@ def ordered(values: Sequence[tuple[str, float]]) -> list[str]:
 
 
 def _line(document: Document, name: str, description: str, reference: Figure | None) -> Line:
-    own, steady = timed(document, name), document.figure("train-energy", name)
+    own = timed(document, name)
     prediction = document.figure("predict-energy", name)
     speed = None
     if own and own is reference:
@@ -83,6 +82,5 @@ def _line(document: Document, name: str, description: str, reference: Figure | N
         cost(document, name),
         speed,
         len(set(own.block)) if own else 0,
-        joules(steady) if steady else None,
         joules(prediction) if prediction else None,
     )

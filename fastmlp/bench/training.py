@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
-from fastmlp.bench.ranking import DISQUALIFYING, SHORT, joules
+from fastmlp.bench.ranking import SHORT, Joules, joules
 from fastmlp.bench.statistics import Interval, Sample, combined, median
 
 EPOCHS = ("train-energy", "train-epoch")  # figures with the time of a steady epoch
@@ -38,11 +38,31 @@ class Cost(NamedTuple):
     """Time and compute energy of one contender's training; None is not known."""
 
     epoch_s: Interval | None
-    epoch_j: Interval | None
+    epoch: Joules | None  # of a steady epoch
     first_s: float | None  # first epoch of a process, compiling included
-    first_j: float | None
+    first: Joules | None
     target_s: Interval | None
-    target_j: Interval | None
+    target: Joules | None
+
+    @property
+    def epoch_j(self) -> Interval | None:
+        """Joules of a steady epoch."""
+        return self.epoch.value if self.epoch else None
+
+    @property
+    def first_j(self) -> float | None:
+        """Joules of the first epoch."""
+        return self.first.value.value if self.first and self.first.value else None
+
+    @property
+    def target_j(self) -> Interval | None:
+        """Joules of the whole way to the target."""
+        return self.target.value if self.target else None
+
+    @property
+    def is_way_ranked(self) -> bool:
+        """Whether the joules of first and of steady epochs may be ranked."""
+        return all(one is not None and one.is_ranked for one in (self.first, self.epoch))
 
 
 def way(document: Document, contender: str) -> Way:
@@ -79,15 +99,16 @@ def cost(document: Document, contender: str) -> Cost:
     first = document.figure("first-epoch", contender)
     own, to_target = timed(document, contender), way(document, contender)
     epochs = to_target.epochs if to_target.n else ()
-    found = joules(steady) if steady else None
-    first_j = _first_joules(first)
+    each = joules(steady) if steady and steady.energy else None
+    # it is as short as it is
+    start = joules(first, tolerated=SHORT) if first and first.energy else None
     return Cost(
         epoch_s=median(own.unit_s, own.block) if own else None,
-        epoch_j=found.value if found else None,
+        epoch=each,
         first_s=statistics.median(first.unit_s) if first else None,
-        first_j=statistics.median(first_j.values) if first_j else None,
+        first=start,
         target_s=_whole(_times(first), _times(steady), epochs),
-        target_j=_whole(first_j, found.samples if found else None, epochs),
+        target=_whole_joules(start, each, epochs),
     )
 
 
@@ -112,21 +133,30 @@ def _times(figure: Figure | None) -> Sample | None:
     return Sample(figure.unit_s, figure.block) if figure else None
 
 
-def _first_joules(figure: Figure | None) -> Sample | None:
-    """Joules of first epochs, without those that a gate keeps out for more than being short."""
-    if figure is None:
+def _whole_joules(
+    first: Joules | None, each: Joules | None, epochs: Sequence[int]
+) -> Joules | None:
+    """Add the epochs up, under each power model, too."""
+    if first is None or each is None:
         return None
-    rounds = zip(figure.energy, figure.work, figure.block, strict=True)
-    found = [
-        (energy["compute_j"] / work, block)
-        for energy, work, block in rounds
-        if energy["compute_j"] is not None and not (DISQUALIFYING - SHORT) & set(energy["flags"])
-    ]
-    return Sample([joules for joules, _ in found], [block for _, block in found]) if found else None
+    value = _whole(first.samples, each.samples, epochs)
+    if value is None:
+        return None
+    n = statistics.median(epochs)
+    worse = min(first, each, key=lambda one: one.processes)
+    shared = sorted(first.models.keys() & each.models.keys())
+    models = {name: first.models[name] + (n - 1) * each.models[name] for name in shared}
+    return each._replace(
+        value=value,
+        samples=Sample([]),  # it is the median of none
+        models=models,
+        processes=worse.processes,
+        left_out=worse.left_out,
+    )
 
 
 def _whole(first: Sample | None, steady: Sample | None, epochs: Sequence[int]) -> Interval | None:
-    if not (first and steady and steady.values and epochs):
+    if not (first and first.values and steady and steady.values and epochs):
         return None
 
     def total(first: Any, steady: Any, n: Any) -> Any:

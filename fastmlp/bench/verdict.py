@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from fastmlp.bench.document import Figure
 from fastmlp.bench.ranking import (
     EVERY_MODEL,
     FEWEST_PROCESSES,
@@ -12,16 +12,18 @@ from fastmlp.bench.ranking import (
     MORE,
     NO_DIFFERENCE,
     NOT_RANKED,
+    Joules,
     order,
 )
 from fastmlp.bench.statistics import Interval
 from fastmlp.bench.summary import Line, Summary, ordered
 from fastmlp.bench.training import break_even_epochs
 from fastmlp.compare.verdict import accuracy_noise
-from fastmlp.page.text import duration, listed, ratio, significant
+from fastmlp.page.text import duration, listed, ratio, significant, time_unit
 
 MODELLED = {"estimated", "assumed"}
 COMPILES_AGAINST = "numpy"
+INTERRUPTED = "interrupted in turn "  # begins what is said of a run that was stopped
 
 
 def verdict(found: Summary) -> list[tuple[str, str]]:
@@ -30,6 +32,7 @@ def verdict(found: Summary) -> list[tuple[str, str]]:
         ("Accuracy", accuracy_verdict(found)),
         ("Time per epoch", time_verdict(found)),
         ("Energy per epoch", energy_verdict(found)),
+        (f"Way to {found.target}", way_verdict(found)),
         ("What energy adds", added_verdict(found)),
         ("First epoch", first_verdict(found)),
         ("Not measured", missing_verdict(found)),
@@ -60,56 +63,82 @@ def accuracy_verdict(found: Summary) -> str:
         text += f". {found.target} are reached after {epochs} epochs"
         if counts[-1] - counts[0] > 1:
             text += ": too unequal to rank trainings to it"
-    if missed:
-        text += f". {listed(missed)} did not reach {found.target} from every seed"
+    for names, how in (
+        ([name for name in missed if not known[name].epochs], ""),
+        ([name for name in missed if known[name].epochs], " from every seed"),
+    ):
+        if names:
+            text += f". {listed(names)} did not reach {found.target}{how}"
     return f"{text}."
 
 
 def time_verdict(found: Summary) -> str:
     """Who has the shortest steady epoch, as far as the intervals tell."""
-    timed = {one.name: one for one in found.lines if one.cost.epoch_s}
-    if not timed:
-        return ""
-    few = [name for name, one in timed.items() if one.processes < FEWEST_PROCESSES]
-    if few:
-        return (
-            f"Not ranked: rounds of {listed(few)} are from fewer than {FEWEST_PROCESSES} processes."
-        )
-    names = ordered([(name, _epoch_s(one).value) for name, one in timed.items()])
-    first = timed[names[0]]
-    value = duration(_epoch_s(first).value)
-    level = [name for name in names[1:] if _epoch_s(timed[name]).overlaps(_epoch_s(first))]
-    if len(names) == 1:
-        return f"{first.name} takes {value}; there is nothing to compare it with."
-    if level:
-        text = f"{listed([first.name, *level])} are too close to call, at about {value}"
-    else:
-        text = f"{first.name} is the fastest, {value}; next is {names[1]} with "
-        text += duration(_epoch_s(timed[names[1]]).value)
-    if first.speed and not first.is_reference:
-        text += f". {first.name} does {ratio(first.speed.value)} the epochs of the reference, keras"
-    return f"{text}."
+    timed = {one.name: one.cost.epoch_s for one in found.lines if one.cost.epoch_s}
+    text = _shortest(timed, {one.name: one.processes for one in found.lines})
+    names = ordered([(name, value.value) for name, value in timed.items()])
+    first = found.line(names[0]) if names else None
+    if first and first.processes >= FEWEST_PROCESSES and first.speed and not first.is_reference:
+        text += f" {first.name} does {ratio(first.speed.value)} the epochs of the reference, keras."
+    return text
 
 
 def energy_verdict(found: Summary) -> str:
     """Who uses less than whom, where intervals and all power models say so."""
-    figures = _energy_figures(found)
-    if not figures:
+    return _least({one.name: one.cost.epoch for one in found.lines if one.cost.epoch})
+
+
+def way_verdict(found: Summary) -> str:
+    """Who takes the least time and energy to the target, if all take about as many epochs."""
+    counts = [one.way.n for one in found.lines if one.way.n]
+    timed = {one.name: one.cost.target_s for one in found.lines if one.cost.target_s}
+    if not timed or max(counts) - min(counts) > 1:
         return ""
-    values = [
-        (one.name, one.joules.value.value)
-        for one in found.ranked
-        if one.joules and one.joules.value
-    ]
+    processes = {}
+    for name in timed:
+        figures = (found.document.figure(group, name) for group in ("first-epoch", "train-energy"))
+        processes[name] = min(len(set(figure.block)) for figure in figures if figure)
+    text = f"Time: {_shortest(timed, processes)}"
+    energies = {one.name: one.cost.target for one in found.lines if one.cost.target}
+    return f"{text} Energy: {_least(energies)}" if energies else text
+
+
+def _shortest(timed: Mapping[str, Interval], processes: Mapping[str, int]) -> str:
+    """Who takes the least time; "" if nobody was timed."""
+    if not timed:
+        return ""
+    few = [name for name in timed if processes[name] < FEWEST_PROCESSES]
+    if few:
+        return (
+            f"Not ranked: rounds of {listed(few)} are from fewer than {FEWEST_PROCESSES} processes."
+        )
+    names = ordered([(name, value.value) for name, value in timed.items()])
+    first = timed[names[0]]
+    level = [name for name in names[1:] if timed[name].overlaps(first)]
+    if len(names) == 1:
+        return f"{names[0]} takes {duration(first.value)}; there is nothing to compare it with."
+    if level:
+        together = listed([names[0], *level])
+        return f"{together} are too close to call, from {duration(first.value)} on."
+    unit, per_s = time_unit([first.value, timed[names[1]].value])
+    shortest, next_ = (significant(timed[name].value * per_s) for name in names[:2])
+    return f"{names[0]} is the fastest, {shortest} {unit}; next is {names[1]} with {next_} {unit}."
+
+
+def _least(found: Mapping[str, Joules]) -> str:
+    """Who uses the least energy, and less than whom; "" if nobody was metered."""
+    if not found:
+        return ""
+    values = [(name, one.value.value) for name, one in found.items() if one.value and one.is_ranked]
     if not values:
-        reasons = {order(figure, figure).reason for figure in figures.values()}
+        reasons = {order(one, one).reason for one in found.values()}
         return f"No energy can be ranked: {'; '.join(sorted(reasons))}."
     least = ordered(values)[0]
-    names = [least, *(name for name in figures if name != least)]
+    names = [least, *(name for name in found if name != least)]
     value = significant(dict(values)[least])
     if len(names) == 1:
         return f"{least} uses {value} J; there is nothing to compare it with."
-    orders = {name: order(figures[least], figures[name]) for name in names[1:]}
+    orders = {name: order(found[least], found[name]) for name in names[1:]}
     less = [name for name, one in orders.items() if one.verdict == LESS]
     parts = []
     if less:
@@ -133,16 +162,16 @@ def added_verdict(found: Summary) -> str:
     both = [one for one in found.ranked if one.cost.epoch_s]
     if len(both) < 2:
         return ""
-    figures = _energy_figures(found)
+    energies = {one.name: one.cost.epoch for one in both if one.cost.epoch}
     turned = [
         f"{a.name} is faster than {b.name} and uses more energy"
         for a in both
         for b in both
-        if _is_faster(a, b) and order(figures[a.name], figures[b.name]).verdict == MORE
+        if _is_faster(a, b) and order(energies[a.name], energies[b.name]).verdict == MORE
     ]
     if turned:
         return f"{listed(turned)}."
-    sources = {one.joules.source for one in both if one.joules}
+    sources = {one.source for one in energies.values()}
     what = "a model turned processor time into joules" if sources <= MODELLED else "it was counted"
     return (
         "No two contenders are shown to stand otherwise by energy than by time. Where the joules "
@@ -179,11 +208,14 @@ def overtakes(one: Line, other: Line) -> float | None:
 
 def missing_verdict(found: Summary) -> str:
     """Who could not run, or did not come to the end."""
-    names = [one["contender"] for one in found.document.absent]
-    text = f"{listed(names)}; the reasons stand below" if names else ""
-    if found.document.failed:
-        text += f"{'. ' if text else ''}{len(found.document.failed)} of the processes failed"
-    return f"{text}." if text else ""
+    absent = [one["contender"] for one in found.document.absent]
+    parts = [f"{listed(absent)}; the reasons stand below"] if absent else []
+    failed = found.document.failed
+    stopped = [words for words in failed if words.startswith(INTERRUPTED)]
+    parts += [f"The run was {words.partition(':')[0]}; the rest is missing" for words in stopped]
+    if n := len(failed) - len(stopped):
+        parts.append(f"{n} of the processes failed")
+    return f"{'. '.join(parts)}." if parts else ""
 
 
 def _is_faster(a: Line, b: Line) -> bool:
@@ -194,17 +226,7 @@ def _is_faster(a: Line, b: Line) -> bool:
     return mine.high < its.low
 
 
-def _epoch_s(one: Line) -> Interval:
-    assert one.cost.epoch_s
-    return one.cost.epoch_s
-
-
 def _n_test(found: Summary) -> int:
     """Return the number of test images."""
     sizes = (figure.values.get("n_test") for figure in found.document.figures)
     return next(int(size) for size in sizes if size)
-
-
-def _energy_figures(found: Summary) -> dict[str, Figure]:
-    figures = ((one.name, found.document.figure("train-energy", one.name)) for one in found.lines)
-    return {name: figure for name, figure in figures if figure and figure.energy}
