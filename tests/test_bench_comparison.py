@@ -11,6 +11,7 @@ from invented_suites import benchmark, content, energy, whole, write
 
 from fastmlp.bench import Comparison, compare, read
 from fastmlp.bench.comparison import smaller_is_better
+from fastmlp.bench.comparison_table import print_comparison
 from fastmlp.bench.statistics import Interval, Probed, Sample, combined, median, quiet_ratio, ratio
 
 
@@ -133,7 +134,7 @@ def test_energy_is_compared_per_unit_of_work(tmp_path: Path) -> None:
     old = content(benchmark(rng, joules=10.0, work=2))
     new = content(benchmark(rng, joules=13.0, work=5))
     speed, energy_ = compared(tmp_path, old, new).changes
-    assert (speed.quantity, speed.verdict) == ("speed", "no difference shown")
+    assert (speed.quantity, speed.verdict) == ("time", "no difference shown")
     assert (energy_.quantity, energy_.verdict) == ("energy", "worse")
     assert energy_.ratio.value == pytest.approx(1.3, rel=0.06)
 
@@ -234,13 +235,59 @@ def test_lost_figures_and_lost_energy_are_named(tmp_path: Path) -> None:
     assert comparison.missing == ("train-epoch jax", "train-epoch numpy: energy")
 
 
+def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str], old: Any, new: Any) -> list[str]:
+    print_comparison(compared(tmp_path, old, new))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_what_is_printed_says_how_to_read_it_and_what_comes_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    old = content(benchmark(rng, "step"), benchmark(rng, "forward"))
+    lines = printed(tmp_path, capsys, old, old)
+    assert lines[-1] == "No regressions."
+    assert "Limits: time 10 %." in lines
+    assert any(line.startswith("Above 1 the new run takes more. ") for line in lines)
+    slow = content(benchmark(rng, "step", time_s=2.0), benchmark(rng, "forward"))
+    assert printed(tmp_path, capsys, old, slow)[-1] == "1 regression."
+
+
+def test_what_is_unclear_is_counted_and_has_its_reason_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    few = [benchmark(rng, name) for name in ("step", "forward")]
+    for one in few:
+        one["extra_info"]["block"] = [0] * len(one["extra_info"]["block"])
+    lines = printed(tmp_path, capsys, content(*few), content(*few))
+    assert lines[-1] == "Nothing can be said: all 2 are unclear."
+    assert [line for line in lines if "fewer than 5" in line] == [
+        "Unclear (fewer than 5 processes): forward numpy time, step numpy time."
+    ]
+    lines = printed(
+        tmp_path,
+        capsys,
+        content(*few, benchmark(rng, "predict-1")),
+        content(*few, benchmark(rng, "predict-1")),
+    )
+    assert lines[-1] == "No regressions; 2 of 3 are unclear."
+
+
+def test_trainings_of_seeds_are_neither_compared_nor_exported(tmp_path: Path) -> None:
+    found = read(write(tmp_path / "bench.json", whole({"numpy": 1.0}, {"numpy": 4.0})))
+    names = [entry["name"] for entry in smaller_is_better(found)]
+    assert names
+    assert not any("train-to" in name for name in names)
+
+
 def test_other_versions_are_compared_and_named(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     versions = {"versions": {"fastmlp": "0.1", "jax": "0.10.2", "torch": "2.13"}}
     comparison = compared(
         tmp_path, content(benchmark(rng)), content(benchmark(rng), machine=versions)
     )
-    assert comparison.versions == ("jax 0.10.1 -> 0.10.2", "torch absent -> 2.13")
+    assert comparison.versions == ("jax 0.10.1 -> 0.10.2",)  # torch was not asked for
 
 
 # --- refusals ---

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import fastmlp
-from fastmlp.bench.comparison import LIMIT, Change, Comparison, compare, smaller_is_better
+from fastmlp.bench.comparison import LIMIT, compare, smaller_is_better
+from fastmlp.bench.comparison_table import print_comparison
 from fastmlp.bench.document import read
 from fastmlp.bench.zones import find_zone
 from fastmlp.page.folder import writable, write_whole
@@ -22,8 +23,6 @@ SUITES = ("speed", "accuracy", "emissions")
 PROFILES = ("smoke", "publish")
 FILE, PAGE = "bench.json", "report.html"
 REGRESSION, FAILED, INTERRUPTED = 1, 1, 130
-WIDE = 160
-COLORS = {"worse": "red", "better": "green", "unclear": "yellow"}
 
 
 def add_bench(commands: Any) -> None:
@@ -131,7 +130,14 @@ def run_suites(options: argparse.Namespace) -> int:
     if not 1 <= threads <= cores:
         raise ValueError(f"--threads {threads}: expected 1 to {cores}, the cores of this machine")
     profile = profiles[options.profile]
-    images_of(os.environ.get("FASTMLP_DATA"))  # a folder without the files is no use to a child
+    folder = os.environ.get("FASTMLP_DATA")
+    try:
+        images_of(folder)  # a folder without the files is no use to a child
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"FASTMLP_DATA={folder}: there are no files of MNIST; name their folder, or unset the "
+            "variable for generated images"
+        ) from error
     history = suites.history_of(options.save, profile) if options.save else None
     find_zone(options.grid)  # nobody wants to learn after the rounds that it is unknown
     path = writable(options.output_dir, "--output-dir", FILE, PAGE) / FILE
@@ -177,43 +183,10 @@ def run_compare(options: argparse.Namespace) -> int:
     old, new = read(options.old), read(options.new)
     comparison = compare(old, new, fail_speed=options.fail_speed, fail_energy=options.fail_energy)
     if options.format == "table":
-        _print(comparison)
+        print_comparison(comparison)
     else:
         print(json.dumps(smaller_is_better(new), indent=1))
     return REGRESSION if comparison.regressions or comparison.lost else 0
-
-
-def _print(comparison: Comparison) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not console.is_terminal:  # nothing is cut off in a file
-        console = Console(width=WIDE)
-    table = Table("figure", "backend", "quantity", "new / old", "90 % interval", "verdict")
-    for change in comparison.changes:
-        table.add_row(*_row(change), style=COLORS.get(change.verdict))
-    console.print(table)
-    if comparison.versions:
-        console.print(f"Versions changed: {', '.join(comparison.versions)}.")
-    for name in comparison.lost:
-        console.print(f"{name} is lost: it could not run, or failed.")
-    if comparison.missing:
-        console.print(f"No longer measured: {', '.join(comparison.missing)}.")
-    n = len(comparison.regressions)
-    console.print(f"{n or 'No'} regression{'' if n == 1 else 's'}.")
-
-
-def _row(change: Change) -> tuple[str, ...]:
-    value, low, high = change.ratio
-    return (
-        change.name,
-        change.contender,
-        change.quantity,
-        f"{value:.3f}",
-        f"{low:.3f} to {high:.3f}",
-        f"{change.verdict}: {change.doubt}" if change.doubt else change.verdict,
-    )
 
 
 def _checkout() -> Any:
@@ -226,9 +199,12 @@ def _checkout() -> Any:
             "the suites are not part of the installed package, they live in the repository: clone "
             "it, and run fastmlp bench there"
         )
-    for package, module in (("pytest", "pytest"), ("pytest-benchmark", "pytest_benchmark")):
-        if find_spec(module) is None:
-            raise ImportError(f"fastmlp bench run needs {package}: pip install {package}")
+    needed = {"pytest": "pytest", "pytest-benchmark": "pytest_benchmark"}
+    packages = [package for package, module in needed.items() if find_spec(module) is None]
+    if packages:
+        raise ImportError(
+            f"fastmlp bench run needs {' and '.join(packages)}: pip install {' '.join(packages)}"
+        )
     sys.path.insert(0, str(root))
     return import_module("bench.suites.run")
 
@@ -263,5 +239,7 @@ def _part(text: str) -> float:
         value = -1.0
     # "10" without its sign would be a thousand percent
     if not 0 <= value < (float("inf") if text.endswith("%") else 1):
-        raise argparse.ArgumentTypeError(f"{text!r} is no part, expected '10%' or '0.1'")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no part of the old value, expected one such as '10%' or '0.1'"
+        )
     return value

@@ -41,10 +41,15 @@ class Change(NamedTuple):
 
     name: str
     contender: str
-    quantity: str  # "speed" (time over the probe's) or "energy" (joules)
+    quantity: str  # "time" (over the probe's) or "energy" (joules)
     ratio: Interval  # above 1: more time, or more energy, than before
     limit: float  # a ratio of 1 + limit is a regression
     doubt: str = ""  # why nothing is concluded from it
+
+    @property
+    def label(self) -> str:
+        """Name it."""
+        return f"{self.name} {self.contender} {self.quantity}"
 
     @property
     def verdict(self) -> str:
@@ -106,8 +111,7 @@ def compare(
     _check_alike("protocol", old.protocol, new.protocol, PROTOCOL)
     before, after = (one.protocol.get("settings", {}) for one in (old, new))
     _check_alike("profile", before, after, SIZES)
-    known = [one for one in old.figures if one.suite != SEEDS]
-    pairs = [(one, new.figure(one.name, one.contender)) for one in known]
+    pairs = [(one, new.figure(one.name, one.contender)) for one in _compared(old)]
     both = [(one, its) for one, its in pairs if its]
     if not both:
         raise ValueError(
@@ -132,10 +136,10 @@ def smaller_is_better(document: Document) -> list[dict[str, Any]]:
     """Return the figures as github-action-benchmark reads them with ``customSmallerIsBetter``.
 
     The times are relative to the probe's, the joules absolute, without those that are not to be
-    ranked; "range" is the 95 % interval.
+    ranked, nor the trainings of seeds, which are not compared; "range" is the 95 % interval.
     """
     entries = []
-    for figure in document.figures:
+    for figure in _compared(document):
         time = Sample(figure.probed, figure.block)
         quantities = [("time", f"probes per {figure.unit}", time)]
         if (found := joules(figure)).is_ranked:
@@ -154,18 +158,29 @@ def smaller_is_better(document: Document) -> list[dict[str, Any]]:
     return entries
 
 
+def _compared(document: Document) -> list[Figure]:
+    """Return the figures whose rounds are repeats, those of a contender together."""
+    names = [one["name"] for one in document.contenders]
+    figures = [one for one in document.figures if one.suite != SEEDS]
+    return sorted(figures, key=lambda one: (names.index(one.contender), one.suite, one.name))
+
+
 def _speed(before: Figure, after: Figure, limit: float) -> Change:
     old, new = (Probed(one.unit_s, one.probe_s, one.block) for one in (before, after))
     few = min(len(set(one.block)) for one in (before, after)) < FEWEST_PROCESSES
     doubt = f"fewer than {FEWEST_PROCESSES} processes" if few else ""
-    return Change(before.name, before.contender, "speed", quiet_ratio(new, old), limit, doubt)
+    return Change(before.name, before.contender, "time", quiet_ratio(new, old), limit, doubt)
 
 
 def _energy(before: Figure, old: Joules, new: Joules, limit: float) -> Change:
     a, b = new.samples, old.samples
     interval = ratio(a.values, b.values, a.blocks, b.blocks, ONE_SIDED)
     change = Change(before.name, before.contender, "energy", interval, limit)
-    doubts = [why for one in (old, new) if (why := one.why_unranked)]
+    doubts = [
+        f"{which}: {why}"
+        for which, one in (("old", old), ("new", new))
+        if (why := one.why_unranked)
+    ]
     if change.verdict in ("worse", "better"):
         against = new.against(old, is_less=change.verdict == "better")
         if against:
@@ -231,6 +246,7 @@ def _versions(old: Document, new: Document) -> Iterator[str]:
         before[name], after[name] = (one.machine.get(name) for one in (old, new))
     for versions, one in ((before, old), (after, new)):
         versions["gpu"] = "; ".join(one.machine.get("gpu", ()))
-    for name in sorted({*before, *after}):
-        if before.get(name) != after.get(name):
-            yield f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+    # who was not asked for, or is not there, has none: that is no change of a version
+    for name in sorted(before.keys() & after.keys()):
+        if before[name] != after[name]:
+            yield f"{name} {before[name] or 'none'} -> {after[name] or 'none'}"
