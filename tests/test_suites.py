@@ -441,7 +441,7 @@ def test_the_page_tells_the_way_with_intervals_and_what_alarms_found(tmp_path: P
     of_run = next(line for line in lines if line.startswith("| 2026-11-25"))
     assert [cell.endswith("* ") for cell in of_run.split("|")[3:5]] == [False, True]
     assert "jax, smoke profile, 2030-01-02: 2 of 3 steps" in text
-    assert "1 of 3 pairs of equal runs raised an alarm in one of 2 figures." in text
+    assert "1 of 3 pairs of equal runs raised an alarm in any of 2 figures." in text
 
 
 # --- how far to trust a comparison ---

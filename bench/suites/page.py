@@ -81,6 +81,8 @@ def _machine(name: str, newest: Path, history: Sequence[Summary]) -> str:
         markdown(found.document),
         LEFT_OUT,
         "",
+        *(f"- `{one.name}`: {one.description}" for one in found.lines),
+        "",
     ]
     return "\n".join([*lines, *_spans(found), *_history(history)])
 
@@ -100,7 +102,7 @@ def _alarms(folder: Path) -> list[str]:
     lines = [
         f"- {one['backend']}, {one['profile']} profile, {one['datetime'][:10]}: {one['found']} of "
         f"{len(one['pairs'])} steps that were slowed down by 30 % were found, and {one['false']} "
-        f"of {len(one['pairs'])} pairs of equal runs raised an alarm in one of "
+        f"of {len(one['pairs'])} pairs of equal runs raised an alarm in any of "
         f"{len(one['pairs'][0]['equal'])} figures."
         for one in found
     ]
@@ -111,15 +113,16 @@ def _alarms(folder: Path) -> list[str]:
 def _history(history: Sequence[Summary]) -> list[str]:
     """Speed over the reference's and joules of an epoch, run by run."""
     names = list(dict.fromkeys(line.name for one in history for line in one.lines))
-    head = ["run", "fastmlp", *(f"{name} vs keras, J" for name in names)]
-    lines = ["### History", "", _row(head), _row([":---"] * 2 + ["---:"] * len(names))]
+    head = ["run", "fastmlp", *names]
+    about = "Epochs in the time of one of keras, and joules of one."
+    lines = ["### History", "", about, "", _row(head), _row([":---"] * 2 + ["---:"] * len(names))]
     for found in history:
         document, cells = found.document, []
         for name in names:
             line = found.line(name)
             speed = ratio(line.speed.value) if line and line.speed else ABSENT
             joules = number(line.cost.epoch_j.value if line and line.cost.epoch_j else None)
-            cells.append(f"{speed}, {joules}{star(line.cost.epoch) if line else ''}")
+            cells.append(f"{speed}, {joules} J{star(line.cost.epoch) if line else ''}")
         lines.append(_row([document.written[:10], document.fastmlp_version, *cells]))
     return [*lines, ""]
 

@@ -28,7 +28,8 @@ def time_bars(
     """
     names, (unit, per_s) = [one.name for one in drawn], time_unit(times_s)
     texts = [f"{significant(time_s * per_s)} {unit}" for time_s in times_s]
-    figure, axes = bar_axes(names, times_s, log=is_wide(times_s))
+    ends_s = [*times_s, *(high_s for _, high_s in spans_s)]
+    figure, axes = bar_axes(names, ends_s, log=is_wide(times_s))
     spread = False
     bars = zip(drawn, times_s, spans_s, texts, strict=True)
     for place, (one, time_s, span_s, text) in enumerate(bars):
@@ -49,23 +50,23 @@ def time_bars(
 
 def bar_axes(
     names: Sequence[str],
-    values: Sequence[float],
+    ends: Sequence[float],
     *,
     log: bool,
     extra_in: float = 0.0,
     bar_in: float = 0.36,
 ) -> tuple[Figure, Axes]:
-    """Make axes with a line for each name, wide enough for values and their text."""
+    """Make axes with a line for each name, wide enough for ends of bars and their text."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = new_axes(0.75 + bar_in * len(names) + extra_in)
     if log:
-        log_axis(axes.xaxis, axes.set_xscale, values, _tick)
-        low, high = min(values) / 3, max(values)
+        log_axis(axes.xaxis, axes.set_xscale, ends, _tick)
+        low, high = min(ends) / 3, max(ends)
         axes.set_xlim(low, high * (high / low) ** 0.3)
         axes.set_xlabel("log scale")
     else:
-        axes.set_xlim(0, max(values) * 1.3)
+        axes.set_xlim(0, max(ends) * 1.3)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: _tick(value))
     axes.set_yticks(range(len(names)), names)
