@@ -42,7 +42,7 @@ class HtmlPage(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
-        if self.open and self.open[-1] in {"td", "th"}:
+        if {"td", "th"} & set(self.open[-2:]):  # in the cell, or in what stands below its value
             self.cells[-1] += data
 
     def text(self) -> str:

@@ -274,6 +274,53 @@ def test_what_is_unclear_is_counted_and_has_its_reason_once(
     assert lines[-1] == "No regressions; 2 of 3 are unclear."
 
 
+def test_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    one = content(benchmark(rng, contender="[/red]"), benchmark(rng, contender="[red]x[/red]"))
+    lines = printed(tmp_path, capsys, one, one)
+    assert any("[/red]" in line for line in lines)
+    assert any("[red]x[/red]" in line for line in lines)
+
+
+def test_machines_of_unknown_memory_can_be_compared(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    one = content(benchmark(rng), machine={"memory_bytes": None})
+    assert not compared(tmp_path, one, one).regressions
+
+
+def test_a_contender_whose_seeds_failed_is_lost_and_its_words_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (whole({"numpy": 1.0}, {"numpy": 4.0}) for _ in range(2))
+    new["benchmarks"] = [one for one in new["benchmarks"] if "train-to" not in one["group"]]
+    new["fastmlp"]["failed"] = ["accuracy of numpy, turn 1: it died"]
+    lines = printed(tmp_path, capsys, old, new)
+    assert "numpy is lost: it could not run, or failed." in lines
+    assert "Failed in the new run: accuracy of numpy, turn 1: it died." in lines
+
+
+def test_first_epochs_are_compared_though_they_are_short(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0}, {"numpy": 4.0})
+    for one in raw["benchmarks"]:
+        if one["group"] == "first-epoch":
+            for round_ in one["extra_info"]["energy"]:
+                round_["flags"] = ["short_window"]
+    changes = {one.label: one for one in compared(tmp_path, raw, raw).changes}
+    assert changes["first-epoch numpy energy"].verdict == "no difference shown"
+
+
+def test_energies_that_no_power_model_tells_apart_are_no_regression(tmp_path: Path) -> None:
+    old, new = (whole({"numpy": 1.0}, {"numpy": 4.0}) for _ in range(2))
+    for one in new["benchmarks"]:
+        for round_ in one["extra_info"].get("energy", ()):
+            round_["cpu_j"] *= 2
+    for a, b in ((old, new), (new, old)):
+        changes = {one.label: one for one in compared(tmp_path, a, b).changes}
+        change = changes["train-energy numpy energy"]
+        assert change.verdict == "unclear"
+        assert "linear_machine" in change.doubt
+
+
 def test_trainings_of_seeds_are_neither_compared_nor_exported(tmp_path: Path) -> None:
     found = read(write(tmp_path / "bench.json", whole({"numpy": 1.0}, {"numpy": 4.0})))
     names = [entry["name"] for entry in smaller_is_better(found)]
@@ -352,9 +399,28 @@ def test_limits_are_parts(tmp_path: Path, limit: float) -> None:
         (lambda one: one["benchmarks"].append(None), "is damaged .TypeError"),
         (
             lambda one: one["benchmarks"][0]["extra_info"].update(
-                values={"ways": [{"accuracy": [1.5], "epochs": 1}], "n_test": 10}
+                suite="accuracy", values={"ways": [{"accuracy": [1.5], "epochs": 1}], "n_test": 10}
             ),
             r"accuracy=\[1.5\]",
+        ),
+        (
+            lambda one: one["benchmarks"][0]["extra_info"].update(
+                suite="accuracy", values={"ways": [{"accuracy": [0.5], "epochs": "1"}]}
+            ),
+            "epochs='1' of 1",
+        ),
+        (lambda one: one["benchmarks"][0]["extra_info"].update(suite="accuracy"), "'ways'"),
+        (lambda one: one["fastmlp"].update(schema_version=True), "schema_version True, expected 1"),
+        (lambda one: one["fastmlp"]["machine"].update(gpu=None), "machine: gpu=None"),
+        (lambda one: one["fastmlp"]["machine"].update(versions=3), "versions=3"),
+        (lambda one: one["fastmlp"]["machine"].update(memory_bytes=np.nan), "memory_bytes=nan"),
+        (lambda one: one["fastmlp"]["protocol"].update(settings="x"), "settings='x'"),
+        (lambda one: one["fastmlp"]["protocol"].update(target=np.inf), "target=inf"),
+        (lambda one: one["fastmlp"]["protocol"].update(batch_size=0), "batch_size=0"),
+        (lambda one: one["fastmlp"]["protocol"].update(threads=True), "threads=True"),
+        (
+            lambda one: one["fastmlp"]["contenders"].append(one["fastmlp"]["contenders"][0]),
+            "numpy, numpy stands twice",
         ),
         (lambda one: one["benchmarks"][0]["stats"]["data"].pop(), r"has \[11, 12\] values"),
         (lambda one: one["benchmarks"][0]["stats"].update(data=[]), "time of a round is not above"),

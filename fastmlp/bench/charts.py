@@ -230,8 +230,8 @@ def _joule_bars(
     totals = [sum(joules for joules, _ in part) for part in parts]
     extra = 0.3 if key else 0.0
     wide = not key and is_wide(totals)  # parts of a bar mean nothing on a logarithmic axis
-    ends = [*totals, *(high for _, high in spans)]
-    figure, axes = bars.bar_axes([style.name for style in drawn], ends, log=wide, extra_in=extra)
+    reach = [*totals, *(high for _, high in spans)]
+    figure, axes = bars.bar_axes([style.name for style in drawn], reach, log=wide, extra_in=extra)
     for place, (style, part, total) in enumerate(zip(drawn, parts, totals, strict=True)):
         left = 0.0
         for joules, opacity in part:

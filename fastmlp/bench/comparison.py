@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastmlp.bench.document import Document, Figure
+from fastmlp.bench.document import ACCURACY, Document, Figure
 from fastmlp.bench.ranking import FEWEST_PROCESSES, Joules, joules
 from fastmlp.bench.statistics import (
     ONE_SIDED,
@@ -33,7 +33,6 @@ PROTOCOL = (  # what else must be the same
     "target",
 )
 SIZES = ("rows",)  # of a profile: of an epoch
-SEEDS = "accuracy"  # the suite whose rounds are seeds: different work, and the same in each run
 
 
 class Change(NamedTuple):
@@ -75,6 +74,7 @@ class Comparison(NamedTuple):
     changes: tuple[Change, ...]
     missing: tuple[str, ...]  # figures that only the old document has, and quantities it lost
     lost: tuple[str, ...]  # contenders that were asked for and could not run, or failed
+    failed: tuple[str, ...]  # processes of the new run, with their last words
     versions: tuple[str, ...]  # "jax 0.10.1 -> 0.10.2"
 
     @property
@@ -128,8 +128,9 @@ def compare(
             changes.append(_energy(one, *energies, fail_energy))
         elif energies[0].value:
             missing.append(f"{one.label}: energy")
-    lost = tuple(_lost(gone, new))
-    return Comparison(tuple(changes), tuple(missing), lost, tuple(_versions(old, new)))
+    all_gone = [one for one in old.figures if not new.figure(one.name, one.contender)]
+    lost = tuple(_lost(all_gone, new))
+    return Comparison(tuple(changes), tuple(missing), lost, new.failed, tuple(_versions(old, new)))
 
 
 def smaller_is_better(document: Document) -> list[dict[str, Any]]:
@@ -161,7 +162,7 @@ def smaller_is_better(document: Document) -> list[dict[str, Any]]:
 def _compared(document: Document) -> list[Figure]:
     """Return the figures whose rounds are repeats, those of a contender together."""
     names = [one["name"] for one in document.contenders]
-    figures = [one for one in document.figures if one.suite != SEEDS]
+    figures = [one for one in document.figures if one.suite != ACCURACY]
     return sorted(figures, key=lambda one: (names.index(one.contender), one.suite, one.name))
 
 
@@ -210,7 +211,7 @@ def _check_alike(
 def _hardware(document: Document) -> dict[str, Any]:
     """Return what stays when drivers and kernels are updated, which changes the last megabytes."""
     card = document.machine
-    memory_gib = round(card.get("memory_bytes", 0) / GIB)
+    memory_gib = round((card.get("memory_bytes") or 0) / GIB)  # not known on every system
     return {**card, "memory_gib": memory_gib, "gpu": [_gpu(one) for one in card.get("gpu", ())]}
 
 

@@ -19,7 +19,8 @@ def print_comparison(comparison: Comparison) -> None:
         console = Console(width=WIDE)
     table = Table("figure", "backend", "quantity", "new / old", "90 % interval", "verdict")
     for change in comparison.changes:
-        table.add_row(*_row(change), style=COLORS.get(change.verdict))
+        cells = map(Text, _row(change))  # a name is no markup
+        table.add_row(*cells, style=COLORS.get(change.verdict))
     console.print(table)
     lines = ["Above 1 the new run takes more. Times are over the probe's; how: docs/benchmarks.md."]
     limits = {change.quantity: f"{100 * change.limit:g} %" for change in comparison.changes}
@@ -32,6 +33,7 @@ def print_comparison(comparison: Comparison) -> None:
     if comparison.versions:
         lines.append(f"Versions changed: {', '.join(comparison.versions)}.")
     lines += [f"{name} is lost: it could not run, or failed." for name in comparison.lost]
+    lines += [f"Failed in the new run: {words}." for words in comparison.failed]
     if comparison.missing:
         lines.append(f"No longer measured: {', '.join(comparison.missing)}.")
     for line in [*lines, _outcome(comparison)]:

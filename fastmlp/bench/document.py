@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from fastmlp.energy import EnergyResult
 
 SCHEMA_VERSION = 1
+ACCURACY = "accuracy"  # the suite whose rounds are seeds: different work, and the same in each run
 KEY = "fastmlp"  # of what is ours, beside pytest-benchmark's own keys
 REMEDY = "measure again with: fastmlp bench run"
 
@@ -77,20 +78,20 @@ def read(path: str | Path) -> Document:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON ({error}): {REMEDY}") from None
     ours = content.get(KEY) if isinstance(content, dict) else None
     if not isinstance(ours, dict) or "benchmarks" not in content:
         raise ValueError(f"{path} does not come from the suites of fastmlp: {REMEDY}")
     version = ours.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if isinstance(version, bool) or version != SCHEMA_VERSION:
         raise ValueError(
             f"{path} has schema_version {version!r}, expected {SCHEMA_VERSION}: read it with the "
             f"fastmlp that wrote it ({ours.get('fastmlp_version', 'unknown')}), or {REMEDY}"
         )
     try:
         document = Document(
-            machine=_mapping("machine", ours["machine"]),
+            machine=_machine(ours["machine"]),
             protocol=_protocol(ours["protocol"]),
             figures=tuple(_figure(one) for one in content["benchmarks"]),
             contenders=tuple(_texts(one, "name", "description") for one in ours["contenders"]),
@@ -119,7 +120,7 @@ def _figure(benchmark: Mapping[str, Any]) -> Figure:
         probe_s=_positive("probe", extra["probe_s"]),
         block=tuple(int(block) for block in extra.get("block", [0] * len(data))),
         energy=tuple(EnergyResult.from_dict(one).to_dict() for one in extra.get("energy", ())),
-        values=_values(_mapping("values", extra.get("values", {}))),
+        values=_values(str(extra["suite"]), _mapping("values", extra.get("values", {}))),
     )
     per_round = figure.work, figure.unit_s, figure.probe_s, figure.block
     lengths = {len(values) for values in (*per_round, figure.energy or figure.work)}
@@ -128,32 +129,56 @@ def _figure(benchmark: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _protocol(protocol: Any) -> Mapping[str, Any]:
-    """Check what the page reads of a protocol."""
-    found = _mapping("protocol", protocol)
-    kinds = {
-        **dict.fromkeys(("profile", "data", "dtype"), str),
-        **dict.fromkeys(("threads", "batch_size"), int),
-        **dict.fromkeys(("target", "learning_rate"), float),
-        "layer_sizes": list,
-    }
-    for name, kind in kinds.items():
-        if not isinstance(found[name], kind):
-            raise ValueError(f"protocol: {name}={found[name]!r}")
+def _machine(card: Any) -> Mapping[str, Any]:
+    """Check what comparisons and the page read of a machine."""
+    found = _mapping("machine", card)
+    _mapping("versions", found.get("versions", {}))
+    if not isinstance(found.get("gpu", []), list):
+        raise ValueError(f"machine: gpu={found['gpu']!r:.60}")
+    if (memory := found.get("memory_bytes")) is not None and not _is_above_0(memory):
+        raise ValueError(f"machine: memory_bytes={memory!r:.60}")
     return found
 
 
-def _values(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Check what the suite of accuracy found, if it is there."""
-    for way in values.get("ways", ()):
+def _protocol(protocol: Any) -> Mapping[str, Any]:
+    """Check what the page reads of a protocol."""
+    found = _mapping("protocol", protocol)
+    settings = _mapping("settings", found.get("settings", {}))
+    texts, numbers = ("profile", "data", "dtype"), ("batch_size", "target", "learning_rate")
+    right = {name: isinstance(found[name], str) for name in texts}
+    right |= {name: _is_above_0(found[name]) for name in (*numbers, "threads")}
+    sizes = found["layer_sizes"]
+    right["layer_sizes"] = isinstance(sizes, list) and all(map(_is_above_0, sizes))
+    for name, is_right in right.items():
+        if not is_right:
+            raise ValueError(f"protocol: {name}={found[name]!r:.60}")
+    if "rows" in settings and not isinstance(settings["rows"], int):
+        raise ValueError(f"settings: rows={settings['rows']!r:.60}")
+    return found
+
+
+def _values(suite: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check what the suite of accuracy found."""
+    if suite != ACCURACY:
+        return values
+    for way in values["ways"]:
         accuracies, epochs = way["accuracy"], way["epochs"]
-        if not accuracies or not all(0.0 <= float(value) <= 1.0 for value in accuracies):
-            raise ValueError(f"accuracy={accuracies!r}")
-        if epochs is not None and not 1 <= int(epochs) <= len(accuracies):
-            raise ValueError(f"epochs={epochs!r} of {len(accuracies)}")
-    if values.get("ways") and not int(values["n_test"]) > 0:
-        raise ValueError(f"n_test={values['n_test']!r}")
+        if not accuracies or not all(_is_number(x) and 0 <= x <= 1 for x in accuracies):
+            raise ValueError(f"accuracy={accuracies!r:.60}")
+        reached = epochs is None or (_is_number(epochs) and 1 <= epochs <= len(accuracies))
+        if not reached:
+            raise ValueError(f"epochs={epochs!r:.60} of {len(accuracies)}")
+    if not _is_above_0(values["n_test"]):
+        raise ValueError(f"n_test={values['n_test']!r:.60}")
     return values
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_above_0(value: Any) -> bool:
+    return _is_number(value) and 0 < value < float("inf")
 
 
 def _check_names(document: Document) -> None:
@@ -161,8 +186,10 @@ def _check_names(document: Document) -> None:
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)} stands twice")
-    known = {one["name"] for one in document.contenders}
-    unknown = sorted({figure.contender for figure in document.figures} - known)
+    names = [one["name"] for one in document.contenders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"one of the contenders {', '.join(names)} stands twice")
+    unknown = sorted({figure.contender for figure in document.figures} - set(names))
     if unknown:
         raise ValueError(f"{', '.join(unknown)} is not among the contenders")
 

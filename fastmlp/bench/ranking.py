@@ -24,7 +24,7 @@ DISQUALIFYING = frozenset(
         "children_running",
     }
 )
-SHORT = frozenset({"short_window", "under_5_s"})
+SHORT, FIRST = frozenset({"short_window", "under_5_s"}), "first-epoch"
 FEWEST_PROCESSES = 5
 COUNTED = frozenset({"measured", "sampled"})  # joules that owe nothing to a power model
 EVERY_MODEL = "every power model keeps the order"
@@ -69,11 +69,12 @@ class Joules(NamedTuple):
 
         if {self.source, other.source} <= COUNTED:
             return []
+        sign = 1 if is_less else -1  # equal joules are neither less nor more
         return [
             name
             for name in MODELS
             if not {name} <= self.models.keys() & other.models.keys()
-            or (self.models[name] < other.models[name]) != is_less
+            or not sign * self.models[name] < sign * other.models[name]
         ]
 
 
@@ -84,8 +85,8 @@ class Order(NamedTuple):
     reason: str
 
 
-def joules(figure: Figure, tolerated: frozenset[str] = frozenset()) -> Joules:
-    """Take the rounds of a figure that may be ranked, in spite of flags that are tolerated.
+def joules(figure: Figure) -> Joules:
+    """Take the rounds of a figure that may be ranked; a first epoch is as short as it is.
 
     Examples
     --------
@@ -99,8 +100,9 @@ def joules(figure: Figure, tolerated: frozenset[str] = frozenset()) -> Joules:
     """
     left_out: dict[str, int] = {}
     known, counting = [], []
+    flags = DISQUALIFYING - SHORT if figure.name == FIRST else DISQUALIFYING
     for number, energy in enumerate(figure.energy):
-        barred = sorted((DISQUALIFYING - tolerated) & set(energy["flags"]))
+        barred = sorted(flags & set(energy["flags"]))
         if energy["compute_j"] is None:
             barred = barred or ["no energy"]
         else:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastmlp.bench.document import Document, Figure
-from fastmlp.bench.ranking import SHORT, Joules, joules
+from fastmlp.bench.ranking import FIRST, Joules, joules
 from fastmlp.bench.statistics import Interval, Sample, combined, median
 
 EPOCHS = ("train-energy", "train-epoch")  # figures with the time of a steady epoch
@@ -96,12 +96,11 @@ def timed(document: Document, contender: str) -> Figure | None:
 def cost(document: Document, contender: str) -> Cost:
     """Return what an epoch and the whole way to the target take."""
     steady = document.figure("train-energy", contender)
-    first = document.figure("first-epoch", contender)
+    first = document.figure(FIRST, contender)
     own, to_target = timed(document, contender), way(document, contender)
     epochs = to_target.epochs if to_target.n else ()
     each = joules(steady) if steady and steady.energy else None
-    # it is as short as it is
-    start = joules(first, tolerated=SHORT) if first and first.energy else None
+    start = joules(first) if first and first.energy else None
     return Cost(
         epoch_s=median(own.unit_s, own.block) if own else None,
         epoch=each,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fastmlp.bench.ranking import (
     EVERY_MODEL,
     FEWEST_PROCESSES,
+    FIRST,
     LESS,
     MORE,
     NO_DIFFERENCE,
@@ -96,7 +97,7 @@ def way_verdict(found: Summary) -> str:
         return ""
     processes = {}
     for name in timed:
-        figures = (found.document.figure(group, name) for group in ("first-epoch", "train-energy"))
+        figures = (found.document.figure(group, name) for group in (FIRST, "train-energy"))
         processes[name] = min(len(set(figure.block)) for figure in figures if figure)
     text = f"Time: {_shortest(timed, processes)}"
     energies = {one.name: one.cost.target for one in found.lines if one.cost.target}

@@ -76,5 +76,5 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
     for colour, variable in _CSS_COLOURS.items():
         svg = svg.replace(colour, variable)
     words = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
-    head = rf'<svg viewBox="\1" role="img" aria-label="{escape(title)}">'
-    return _HEAD.sub(lambda match: match.expand(head) + words, svg, count=1)
+    about = f'role="img" aria-label="{escape(title)}"'
+    return _HEAD.sub(lambda match: f'<svg viewBox="{match[1]}" {about}>{words}', svg, count=1)
