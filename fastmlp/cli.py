@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from fastmlp.page.folder import writable
 if TYPE_CHECKING:
     from fastmlp.compare import Results
 
-USAGE, INTERRUPTED, FAILED = 2, 130, 1
+USAGE, INTERRUPTED, FAILED, BROKEN_PIPE = 2, 130, 1, 141
 FILES = ("results.json", "report.html")
 
 
@@ -34,10 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 a run failed, 2 bad input, 130 Ctrl-C."""
     options = parser().parse_args(argv)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # not at the end, where nobody catches what it raises
+        return code
     except KeyboardInterrupt:
         print("fastmlp: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # of head, or a pager that was left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        return BROKEN_PIPE
     except (ValueError, OSError, ImportError, BackendUnavailableError) as error:
         message = " ".join(str(error).split())
         print(f"fastmlp: error: {message}", file=sys.stderr)

@@ -259,3 +259,41 @@ def test_meters_of_a_process_share_one_warm_tracker(meter: EnergyMeter) -> None:
     started_s = time.perf_counter()
     EnergyMeter(engine="codecarbon")
     assert time.perf_counter() - started_s < 0.1
+
+
+@pytest.mark.parametrize("set_by_s", [10.0, -10.0, 0.0])
+def test_a_clock_that_is_set_within_a_window_takes_the_joules_away(
+    monkeypatch: pytest.MonkeyPatch, set_by_s: float
+) -> None:
+    pytest.importorskip("codecarbon")
+    meter, now = EnergyMeter(engine="codecarbon", scope="process"), time.time
+    with meter.window("work", device="cpu") as window:
+        until_s = time.perf_counter() + 1.1
+        while time.perf_counter() < until_s:
+            pass
+        monkeypatch.setattr(time, "time", lambda: now() + set_by_s)
+    result = window.result
+    assert (result.cpu_j is None) is bool(set_by_s)
+    assert ("duration_mismatch" in result.flags) is bool(set_by_s)
+    assert ("the system's clock was set by" in result.method["cpu"]) is bool(set_by_s)
+
+
+def test_a_signal_while_a_window_opens_does_not_lock_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("codecarbon")
+    meter = EnergyMeter(engine="codecarbon", scope="process")
+    tracker: Any = warm_tracker(os.getpid(), "process", None)
+    scheduler = tracker._scheduler_monitor_power
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("codecarbon.external.scheduler.Timer", interrupted)
+        with pytest.raises(KeyboardInterrupt), meter.window("work", device="cpu"):
+            pass
+    assert not scheduler._lock.locked()
+    with meter.window("work", device="cpu") as window:
+        sum(i * i for i in range(10**6))
+    assert window.result.cpu_j

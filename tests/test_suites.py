@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -31,6 +32,7 @@ from bench.suites.rounds import Pace, Suite, measure
 from bench.suites.run import ROOT, Plan, history_of, save
 from bench.test_accuracy import judged
 from fastmlp.bench import read
+from fastmlp.bench.command import written
 from fastmlp.bench.ranking import FEWEST_PROCESSES
 from fastmlp.energy import EnergyMeter
 from fastmlp.training import epoch_order
@@ -116,9 +118,23 @@ def test_a_run_is_equal_to_itself(folder: Path) -> None:
     path = folder / "out" / "bench.json"
     ended = command("compare", path, path)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "No regressions." in ended.stdout
+    assert "No regressions; " in ended.stdout  # joules of short windows are unclear
     entries = json.loads(command("compare", path, path, "--format", "customSmallerIsBetter").stdout)
     assert {"name", "unit", "value", "range", "extra"} == set(entries[0])
+
+
+def test_a_reader_that_is_gone_is_no_regression(folder: Path) -> None:
+    path = folder / "out" / "bench.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastmlp", "bench", "compare", path, path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    process.stdout.close()
+    assert process.stderr
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 141
 
 
 def test_a_slower_run_ends_with_one(folder: Path) -> None:
@@ -130,7 +146,7 @@ def test_a_slower_run_ends_with_one(folder: Path) -> None:
     slower.write_text(json.dumps(content))
     ended = command("compare", path, slower)
     assert ended.returncode == 1
-    assert "1 regression." in ended.stdout
+    assert "1 regression; " in ended.stdout
     assert command("compare", path, slower, "--fail-speed", "99999%").returncode == 0
 
 
@@ -388,6 +404,39 @@ def test_a_contender_that_dies_does_not_lose_the_others(monkeypatch: pytest.Monk
     (figure,) = outcome.content["benchmarks"]
     assert figure["extra_info"]["block"] == [1, 1]
     assert outcome.content["fastmlp"]["failed"][0].endswith("turn 1: Segmentation fault")
+
+
+def test_what_was_measured_is_written_elsewhere_if_a_disk_is_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "full").touch()  # not even a folder
+    path = written("{}", tmp_path / "full" / "bench.json")
+    assert path.read_text() == "{}"
+    assert f"full/bench.json cannot be written (File exists), what was measured is in {path}" in (
+        capsys.readouterr().err
+    )
+    assert written("{}", tmp_path / "out" / "bench.json") == tmp_path / "out" / "bench.json"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_keeps_what_was_measured(tmp_path: Path, name: str) -> None:
+    options = ("--suites", "emissions", "--backends", "numpy", "--output-dir", tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastmlp", "bench", "run", *map(str, options)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"FASTMLP_DATA": ""},
+    )
+    assert process.stderr
+    while "2/3" not in process.stderr.readline():  # the first of three has ended
+        assert process.poll() is None
+    process.send_signal(getattr(signal, name))
+    process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert {one.block for one in read(tmp_path / "bench.json").figures} == {(0,)}
 
 
 # --- the history ---

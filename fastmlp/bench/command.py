@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -146,9 +147,11 @@ def run_suites(options: argparse.Namespace) -> int:
     def show(turn: Any, number: int, total: int) -> None:
         print(f"{number}/{total}  {turn}", file=sys.stderr)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is
+    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: keep what there is
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     outcome = suites.run(plan, show)
-    write_whole(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n", path)
+    path = written(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n", path)
     print(f"Written: {path}")
     _report(path, options.grid)
     if history and not outcome.interrupted:
@@ -158,6 +161,22 @@ def run_suites(options: argparse.Namespace) -> int:
     if outcome.interrupted:
         return INTERRUPTED
     return FAILED if outcome.failed else 0
+
+
+def written(text: str, path: Path) -> Path:
+    """Write what was measured, elsewhere if the folder takes no more, and return where."""
+    try:
+        write_whole(text, path)
+    except OSError as error:
+        spare = Path(tempfile.mkdtemp(prefix="fastmlp-bench-")) / path.name
+        write_whole(text, spare)
+        why = error.strerror or error
+        print(
+            f"fastmlp: {path} cannot be written ({why}), what was measured is in {spare}",
+            file=sys.stderr,
+        )
+        return spare
+    return path
 
 
 def run_report(options: argparse.Namespace) -> int:

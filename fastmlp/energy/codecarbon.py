@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 import uuid
 from typing import Any
 
@@ -41,17 +42,20 @@ class CodeCarbon:
         self._scope = scope
         self._tracker = warm_tracker(os.getpid(), scope, tdp_w)
         self._task = ""
+        self._offset_s = 0.0
 
     def open(self) -> None:
         """Begin a task."""
         # A name of its own, so that a task left over from a failure can never be billed here.
         self._task = uuid.uuid4().hex
+        self._offset_s = _offset_s()
         hushed(self._tracker.start_task)(self._task)
 
     def close(self, span: Span) -> Finding:
         """End the task."""
         result = hushed(self._tracker.stop_task)(self._task)
-        return read_result(result, hardware_of(self._tracker), span, self._scope)
+        set_by_s = _offset_s() - self._offset_s
+        return read_result(result, hardware_of(self._tracker), span, self._scope, set_by_s)
 
     def tdp_w(self) -> float | None:
         """Power of all threads that CodeCarbon's own model assumes; None if it has none."""
@@ -62,7 +66,14 @@ class CodeCarbon:
         return None
 
 
-def read_result(result: Any, hardware: list[object] | None, span: Span, scope: str) -> Finding:
+def _offset_s() -> float:
+    """How far the system's clock is before one that nobody can set."""
+    return time.time() - time.perf_counter()
+
+
+def read_result(
+    result: Any, hardware: list[object] | None, span: Span, scope: str, set_by_s: float = 0.0
+) -> Finding:
     """Check the result of one task and label its components.
 
     Parameters
@@ -75,6 +86,8 @@ def read_result(result: Any, hardware: list[object] | None, span: Span, scope: s
         The window by our own clocks.
     scope
         The tracking mode, which holds unless a counter of the whole machine was read.
+    set_by_s
+        What the system's clock was set forward by within the window.
 
     Returns
     -------
@@ -82,7 +95,9 @@ def read_result(result: Any, hardware: list[object] | None, span: Span, scope: s
         Never raises for a bad result: components are absent and flags say why.
     """
     flags = ("environment",) if environment_overrides() else ()
-    rejected = _rejection(result, span.wall_s)
+    if watts_per_thread(hardware or []) is None:
+        set_by_s = 0.0  # only the load of a process is taken over the time by the system's clock
+    rejected = _rejection(result, span.wall_s, set_by_s)
     if rejected:
         flag, why = rejected
         return Finding(dict.fromkeys(COMPONENTS, absent(why)), (*flags, flag), scope)
@@ -137,13 +152,15 @@ def _counts(hardware: list[object], device: str) -> bool:
     return kind == "gpu" or (kind in ("cuda", "nvidia", "rocm", "hip") and "GPU" in kinds)
 
 
-def _rejection(result: Any, wall_s: float) -> tuple[str, str] | None:
+def _rejection(result: Any, wall_s: float, set_by_s: float) -> tuple[str, str] | None:
     """Return the flag and the reason why no component of the result can be trusted, or None."""
     duration_s = getattr(result, "duration", None)
     if not isinstance(duration_s, int | float):
         return "source_failed", "the tracker returned no result"
     if duration_is_off(duration_s, wall_s):
         return "duration_mismatch", f"the tracker says {duration_s:.3g} s, the clock {wall_s:.3g} s"
+    if duration_is_off(wall_s + set_by_s, wall_s):
+        return "duration_mismatch", f"the system's clock was set by {set_by_s:+.3g} s meanwhile"
     return None
 
 

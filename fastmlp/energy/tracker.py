@@ -106,6 +106,9 @@ def warm_tracker(pid: int, tracking_mode: str, tdp_w: float | None) -> Tracker:
         scheduler: Any = getattr(tracker, name, None)
         if hasattr(scheduler, "function"):
             scheduler.function = hushed(scheduler.function)
+        for call in ("start", "stop"):
+            if hasattr(scheduler, call) and hasattr(scheduler, "_lock"):
+                setattr(scheduler, call, _unlocked_at_last(getattr(scheduler, call), scheduler))
     return cast("Tracker", tracker)
 
 
@@ -166,6 +169,21 @@ def _monitor_gpus_only(tracker: Any) -> None:
         hardware: list[Any] = hardware_of(tracker) or []
         gpus = [item for item in hardware if type(item).__name__ == "GPU"]
         monitor.function = lambda: [gpu.monitor_power() for gpu in gpus]
+
+
+def _unlocked_at_last(call: Callable[..., Any], scheduler: Any) -> Callable[..., Any]:
+    # CodeCarbon 3.3 takes and leaves the lock of its schedulers without a try: a handler of a
+    # signal that raises in between would leave it locked, and the next task would wait for ever.
+    @functools.wraps(call)
+    def unlocked(*arguments: Any, **named: Any) -> Any:
+        try:
+            return call(*arguments, **named)
+        except BaseException:
+            with contextlib.suppress(RuntimeError):  # it was left already
+                scheduler._lock.release()
+            raise
+
+    return unlocked
 
 
 def environment_overrides() -> bool:
