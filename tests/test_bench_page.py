@@ -323,6 +323,24 @@ def test_the_way_to_the_target_is_ranked_like_an_epoch(tmp_path: Path) -> None:
     assert "power models do not all say so: linear_machine" in said
 
 
+def test_names_stay_within_their_cells(tmp_path: Path) -> None:
+    raw = content(benchmark(np.random.default_rng(0), contender="a|b\n<script>"))
+    row = next(line for line in markdown(document(tmp_path, raw)).splitlines() if "script" in line)
+    assert row.startswith("| a\\|b &lt;script> | ")
+
+
+@REPORT
+def test_names_are_no_patterns(tmp_path: Path) -> None:
+    raw = whole({r"a\qb": 1.0, r"a\1": 2.0}, {r"a\qb": 1.0, r"a\1": 2.0})
+    labels = [
+        v
+        for name, v in HtmlPage(render(document(tmp_path, raw))).attributes
+        if name == "aria-label"
+    ]
+    assert any(r"a\qb" in label for label in labels)
+    assert any(r"a\1" in label for label in labels)
+
+
 def test_who_is_missing_is_said(tmp_path: Path) -> None:
     absent = [{"contender": "cupy", "reason": "not installed. pip install it"}]
     raw = whole(TIMES_S, JOULES, absent=absent, failed=["speed of jax, turn 1: it died"])

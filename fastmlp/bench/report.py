@@ -110,8 +110,14 @@ def markdown(document: Document, zone: str | None = None) -> str:
     notice = [SMOKE, ""] if document.protocol["profile"] == "smoke" else []
     absent = [f"{one['contender']} is left out: {one['reason']}." for one in document.absent]
     absent += [f"Failed: {words}." for words in document.failed]
-    table = [f"| {' | '.join(cells)} |" for cells in lines]
+    table = [f"| {' | '.join(map(_in_a_row, cells))} |" for cells in lines]
     return "\n".join([*notice, *table, "", _conditions(found, grid), *absent]) + "\n"
+
+
+def _in_a_row(cell: str) -> str:
+    """Keep a name from ending its cell or its row, and from being HTML."""
+    line = " ".join(cell.split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 def _table(found: Summary, zone: GridZone) -> list[Block]:

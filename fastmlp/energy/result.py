@@ -228,7 +228,11 @@ class EnergyResult:
                 f"schema_version={version!r}: expected {SCHEMA_VERSION}; written by fastmlp "
                 f"{wrote or 'of an unknown version'}, read it with that one"
             )
-        known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        names = [one.name for one in fields(cls)]
+        missing = [name for name in names if name not in document]
+        if missing:  # a default would be a guess: of the device, of the work, of the flags
+            raise ValueError(f"document: not an EnergyResult, without {', '.join(missing)}")
+        known = {name: document[name] for name in names}
         try:
             if known.get("grid") is not None:
                 known["grid"] = GridZone(**mapping("grid", known["grid"]))
