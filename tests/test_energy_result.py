@@ -241,7 +241,7 @@ def test_public_names() -> None:
 
 @pytest.mark.parametrize("name", ["device", "work", "flags", "gpu_j"])
 def test_a_document_without_a_field_is_refused(name: str) -> None:
-    document = EnergyResult(wall_s=1.0, cpu_j=2.0).to_dict()
+    document = full().to_dict()
     del document[name]
     with pytest.raises(ValueError, match=f"not an EnergyResult, without {name}"):
         EnergyResult.from_dict(document)
