@@ -44,7 +44,7 @@ def columns(found: Summary, zone: GridZone) -> list[Column]:
         _interval(
             "epoch",
             unit,
-            f"time of a steady epoch{_rows(found)}, data on the device; the median of the rounds"
+            f"time of a steady epoch {found.epoch}, data on the device; the median of the rounds"
             f"{_figure(found)}",
             [one.cost.epoch_s for one in lines],
             lambda s: significant(s * per_s),
@@ -154,12 +154,6 @@ def _on_grid(joules: Interval | None, zone: GridZone) -> Interval | None:
     if joules is None:
         return None
     return Interval(*(co2e_mg(value, zone.g_per_kwh) or 0.0 for value in joules))
-
-
-def _rows(found: Summary) -> str:
-    """How many images an epoch has."""
-    rows = found.document.protocol.get("settings", {}).get("rows")
-    return f" of {rows:,} images" if rows else ""
 
 
 def _figure(found: Summary) -> str:

@@ -47,6 +47,12 @@ class Summary(NamedTuple):
         """Accuracy that trainings are to reach, as text."""
         return f"{100 * self.document.protocol['target']:g} %"
 
+    @property
+    def epoch(self) -> str:
+        """What an epoch is, as text."""
+        rows = self.document.protocol.get("settings", {}).get("rows")
+        return f"of {rows:,} images" if rows else "of all images"
+
     def line(self, name: str) -> Line | None:
         """Look one up."""
         return next((one for one in self.lines if one.name == name), None)

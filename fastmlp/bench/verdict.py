@@ -18,7 +18,7 @@ from fastmlp.bench.ranking import (
 )
 from fastmlp.bench.statistics import Interval
 from fastmlp.bench.summary import Line, Summary, ordered
-from fastmlp.bench.training import break_even_epochs
+from fastmlp.bench.training import break_even_epochs, seeds_of
 from fastmlp.compare.verdict import accuracy_noise
 from fastmlp.page.text import duration, listed, ratio, significant, time_unit
 
@@ -51,7 +51,8 @@ def accuracy_verdict(found: Summary) -> str:
     seeds = next(iter(known.values())).seeds
     of = f"median of {seeds} seeds" if seeds > 1 else "one seed"
     span = f"{low:.2f} %" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f} %"
-    text = f"{span} of the test images after all epochs, {of}"
+    counts = {len(one["accuracy"]) for name in known for one in seeds_of(found.document, name)}
+    text = f"{span} of the test images after {max(counts)} epochs {found.epoch}, {of}"
     noise = 100 * accuracy_noise(sum(values) / len(values), _n_test(found))
     if len(values) > 1:
         apart = "no more than" if high - low <= noise else "more than"
@@ -59,10 +60,10 @@ def accuracy_verdict(found: Summary) -> str:
     reached = {name: way.n for name, way in known.items() if way.n}
     missed = [name for name in known if name not in reached]
     if reached:
-        counts = sorted(set(reached.values()))
-        epochs = f"{counts[0]:g}" if len(counts) == 1 else f"{counts[0]:g} to {counts[-1]:g}"
+        after = sorted(set(reached.values()))
+        epochs = f"{after[0]:g}" if len(after) == 1 else f"{after[0]:g} to {after[-1]:g}"
         text += f". {found.target} are reached after {epochs} epochs"
-        if counts[-1] - counts[0] > 1:
+        if after[-1] - after[0] > 1:
             text += ": too unequal to rank trainings to it"
     for names, how in (
         ([name for name in missed if not known[name].epochs], ""),
