@@ -16,6 +16,7 @@ from invented_suites import benchmark, content, energy, whole, write
 
 from fastmlp.bench import Document, read
 from fastmlp.bench.cells import columns, spans
+from fastmlp.bench.charts import epoch_charts, way_charts
 from fastmlp.bench.ranking import LESS, MORE, NO_DIFFERENCE, NOT_RANKED, joules, order
 from fastmlp.bench.report import markdown, render, write_report
 from fastmlp.bench.summary import Summary, summary
@@ -23,7 +24,8 @@ from fastmlp.bench.training import break_even_epochs, cost, way
 from fastmlp.bench.verdict import verdict
 from fastmlp.bench.zones import find_zone
 from fastmlp.energy import FLAGS
-from fastmlp.page.text import significant
+from fastmlp.page.svg import drawing
+from fastmlp.page.text import ABSENT, significant
 
 REPORT = pytest.mark.skipif(
     not (find_spec("jinja2") and find_spec("matplotlib")),
@@ -303,6 +305,79 @@ def test_if_first_epochs_are_disturbed_the_way_is_not_ranked(tmp_path: Path) -> 
     marked = {name for name, cell in cells.items() if cell.endswith("*")}
     assert marked == {"to 97 % J", "to 97 % mg CO2e"}
     assert "No energy can be ranked" in sentences(found)["Way to 97 %"]
+
+
+def test_power_models_add_up_along_the_way(tmp_path: Path) -> None:
+    numpy = cost(document(tmp_path), "numpy")
+    assert numpy.first
+    assert numpy.epoch
+    assert numpy.target
+    for name, joules_ in numpy.target.models.items():
+        assert joules_ == pytest.approx(
+            numpy.first.models[name] + 3 * numpy.epoch.models[name]  # 97 % after four epochs
+        )
+
+
+@REPORT
+def test_a_first_epoch_that_is_cheaper_than_others_counts_once(tmp_path: Path) -> None:
+    raw = first_epochs(["short_window"] * 6)
+    for one in raw["benchmarks"]:
+        if one["group"] == "first-epoch":
+            for round_ in one["extra_info"]["energy"]:
+                round_["cpu_j"] = 2.0  # of two units, where others take 4 J each
+    found = summary(document(tmp_path, raw))
+    (numpy,) = found.lines
+    assert numpy.cost.target_j
+    assert numpy.predictions
+    assert numpy.predictions.value
+    all_j = numpy.cost.target_j.value + numpy.predictions.value.value
+    with drawing():
+        chart = next(one for one in way_charts(found) if one.title.startswith("Compute energy"))
+    assert chart.rows[0][1] == "0"
+    assert chart.rows[0][-1] == significant(all_j)
+
+
+@REPORT
+def test_a_long_interval_takes_no_value_out_of_its_chart(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0}, {"numpy": 4.0})
+    for one in raw["benchmarks"]:
+        slow = [i for i, block in enumerate(one["extra_info"]["block"]) if block % 3 == 0]
+        for i in slow:
+            one["stats"]["data"][i] *= 20
+            for round_ in one["extra_info"].get("energy", [])[i : i + 1]:
+                round_["cpu_j"] *= 20
+    found = summary(document(tmp_path, raw))
+    with drawing():
+        for chart in epoch_charts(found):
+            value, span = chart.rows[0][1:]
+            assert float(span.split()[2]) > 5 * float(value.split()[0])
+            assert value in chart.svg
+
+
+@REPORT
+def test_who_has_no_first_epoch_that_counts_is_not_on_the_front(tmp_path: Path) -> None:
+    for disturbed, on_front in ((0, True), (4, False)):
+        flags = ["short_window"] * (6 - disturbed) + ["contention"] * disturbed
+        with drawing():
+            charts = way_charts(summary(document(tmp_path, first_epochs(flags))))
+        chart = next(one for one in charts if one.title == "Accuracy for compute energy")
+        assert (chart.rows[0][-1] != ABSENT) is on_front
+        note = "Too few rounds of the first epoch count to rank this of numpy."
+        assert (note in chart.note) is not on_front
+
+
+def test_ways_of_unequal_length_or_few_processes_are_not_ranked(tmp_path: Path) -> None:
+    raw = whole(TIMES_S, JOULES)
+    for one in raw["benchmarks"]:
+        if one["group"] == "first-epoch":
+            one["extra_info"]["block"] = [min(block, 3) for block in one["extra_info"]["block"]]
+    said = sentences(summary(document(tmp_path, raw)))["Way to 97 %"]
+    assert said.startswith("Time: Not ranked: ")
+    raw = whole(TIMES_S, JOULES)
+    trained = next(one for one in raw["benchmarks"] if one["group"] == "train-to-97")
+    for one in trained["extra_info"]["values"]["ways"]:
+        one["epochs"] = 2
+    assert "Way to 97 %" not in sentences(summary(document(tmp_path, raw)))
 
 
 def test_the_way_to_the_target_is_ranked_like_an_epoch(tmp_path: Path) -> None:
