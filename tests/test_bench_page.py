@@ -601,6 +601,16 @@ def test_nothing_is_cut_off_in_print(tmp_path: Path) -> None:
 
 
 @REPORT
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+def test_six_contenders_fit_beside_each_other_on_a_screen(tmp_path: Path) -> None:
+    times_s = dict.fromkeys(("numpy", "jax", "torch", "keras", "scikit-learn", "pytorch"), 1.0)
+    page = render(document(tmp_path, whole(times_s, times_s)))
+    assert "overflow-x: auto" in page  # where a table is too wide, it scrolls within itself
+    unhidden = page.replace("overflow-x: auto", "overflow-x: visible")
+    assert scroll_width(unhidden, 1100, tmp_path) <= 1100
+
+
+@REPORT
 def test_times_stand_in_the_order_of_the_contenders(tmp_path: Path) -> None:
     raw = whole(TIMES_S, JOULES)
     raw["benchmarks"].reverse()
