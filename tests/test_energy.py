@@ -261,7 +261,7 @@ def test_meters_of_a_process_share_one_warm_tracker(meter: EnergyMeter) -> None:
     assert time.perf_counter() - started_s < 0.1
 
 
-@pytest.mark.parametrize("set_by_s", [10.0, -10.0, 0.0])
+@pytest.mark.parametrize("set_by_s", [10.0, -10.0])
 def test_a_clock_that_is_set_within_a_window_takes_the_joules_away(
     monkeypatch: pytest.MonkeyPatch, set_by_s: float
 ) -> None:
@@ -273,9 +273,9 @@ def test_a_clock_that_is_set_within_a_window_takes_the_joules_away(
             pass
         monkeypatch.setattr(time, "time", lambda: now() + set_by_s)
     result = window.result
-    assert (result.cpu_j is None) is bool(set_by_s)
-    assert ("duration_mismatch" in result.flags) is bool(set_by_s)
-    assert ("the system's clock was set by" in result.method["cpu"]) is bool(set_by_s)
+    assert result.cpu_j is None
+    assert "duration_mismatch" in result.flags
+    assert f"the system's clock was set by {set_by_s:+.0f}" in result.method["cpu"]
 
 
 def test_a_signal_while_a_window_opens_does_not_lock_the_next_one(

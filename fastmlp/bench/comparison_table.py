@@ -14,9 +14,14 @@ def print_comparison(comparison: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the command: rich would end with 1, as a regression does."""
+            raise BrokenPipeError
+
+    console = Output()
     if not console.is_terminal:  # nothing is cut off in a file
-        console = Console(width=WIDE)
+        console = Output(width=WIDE)
     table = Table("figure", "backend", "quantity", "new / old", "90 % interval", "verdict")
     for change in comparison.changes:
         cells = map(Text, _row(change))  # a name is no markup

@@ -157,10 +157,10 @@ def _rejection(result: Any, wall_s: float, set_by_s: float) -> tuple[str, str] |
     duration_s = getattr(result, "duration", None)
     if not isinstance(duration_s, int | float):
         return "source_failed", "the tracker returned no result"
-    if duration_is_off(duration_s, wall_s):
-        return "duration_mismatch", f"the tracker says {duration_s:.3g} s, the clock {wall_s:.3g} s"
     if duration_is_off(wall_s + set_by_s, wall_s):
         return "duration_mismatch", f"the system's clock was set by {set_by_s:+.3g} s meanwhile"
+    if duration_is_off(duration_s, wall_s):
+        return "duration_mismatch", f"the tracker says {duration_s:.3g} s, the clock {wall_s:.3g} s"
     return None
 
 
