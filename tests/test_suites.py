@@ -126,8 +126,8 @@ def test_a_run_is_equal_to_itself(folder: Path) -> None:
 def test_a_reader_that_is_gone_is_no_regression(folder: Path) -> None:
     path = folder / "out" / "bench.json"
     command_line = [sys.executable, "-m", "fastmlp", "bench", "compare", path, path]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command_line, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command_line, stdout=pipe, stderr=pipe) as process:
         assert process.stdout
         process.stdout.close()
         assert process.stderr
