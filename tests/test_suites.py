@@ -125,7 +125,7 @@ def test_a_run_is_equal_to_itself(folder: Path) -> None:
 
 def test_a_reader_that_is_gone_is_no_regression(folder: Path) -> None:
     path = folder / "out" / "bench.json"
-    command_line = [sys.executable, "-m", "fastmlp", "bench", "compare", path, path]
+    command_line = [sys.executable, "-m", "fastmlp", "bench", "compare", str(path), str(path)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command_line, stdout=pipe, stderr=pipe) as process:
         assert process.stdout
