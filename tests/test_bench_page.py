@@ -318,6 +318,19 @@ def test_power_models_add_up_along_the_way(tmp_path: Path) -> None:
         )
 
 
+def test_a_way_owes_to_a_model_what_its_first_epoch_owes(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0}, {"numpy": 4.0})
+    for one in raw["benchmarks"]:
+        if one["group"] == "train-energy":
+            for round_ in one["extra_info"]["energy"]:
+                round_ |= {"source": round_["source"] | {"cpu": "measured"}}
+    numpy = cost(document(tmp_path, raw), "numpy")
+    assert numpy.epoch
+    assert numpy.target
+    assert (numpy.epoch.source, numpy.target.source) == ("measured", "estimated")
+    assert len(numpy.target.ways["cpu"]) == 2
+
+
 @REPORT
 def test_a_first_epoch_that_is_cheaper_than_others_counts_once(tmp_path: Path) -> None:
     raw = first_epochs(["short_window"] * 6)

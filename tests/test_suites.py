@@ -27,7 +27,7 @@ from bench.suites.document import join
 from bench.suites.pieces import estimator
 from bench.suites.probe import Probe
 from bench.suites.problems import make_problem
-from bench.suites.profiles import PROFILES
+from bench.suites.profiles import PROFILES, SLOW_BLOCKS
 from bench.suites.rounds import Pace, Suite, measure
 from bench.suites.run import ROOT, Plan, history_of, save
 from bench.test_accuracy import judged
@@ -324,10 +324,10 @@ def test_slow_figures_are_taken_in_fewer_processes_but_enough(folder: Path) -> N
     smoke, content = PROFILES["smoke"], json.loads((folder / "out" / "bench.json").read_text())
     blocks = {one["group"]: set(one["extra_info"]["block"]) for one in content["benchmarks"]}
     for name in ("fit", "import", "first-call"):
-        assert blocks[name] == set(range(smoke.slow_blocks))
+        assert blocks[name] == set(range(SLOW_BLOCKS))
     for name in ("forward", "backprop", "step", "train-epoch", "predict-1", "predict-10000"):
         assert blocks[name] == set(range(smoke.blocks["speed"]))
-    assert all(profile.slow_blocks >= FEWEST_PROCESSES for profile in PROFILES.values())
+    assert SLOW_BLOCKS >= FEWEST_PROCESSES
 
 
 def test_publishing_takes_ten_rounds_at_least() -> None:
@@ -417,11 +417,16 @@ def test_what_was_measured_is_written_elsewhere_if_a_disk_is_full(
     assert written("{}", tmp_path / "out" / "bench.json") == tmp_path / "out" / "bench.json"
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_keeps_what_was_measured(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "before", "code", "blocks"),
+    [("SIGTERM", (), 130, (0,)), ("SIGHUP", (), 130, (0,)), ("SIGHUP", ("nohup",), 0, (0, 1, 2))],
+)
+def test_a_signal_keeps_what_was_measured(
+    tmp_path: Path, name: str, before: tuple[str, ...], code: int, blocks: tuple[int, ...]
+) -> None:
     options = ("--suites", "emissions", "--backends", "numpy", "--output-dir", tmp_path)
     with subprocess.Popen(
-        [sys.executable, "-m", "fastmlp", "bench", "run", *map(str, options)],
+        [*before, sys.executable, "-m", "fastmlp", "bench", "run", *map(str, options)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -433,8 +438,8 @@ def test_a_signal_keeps_what_was_measured(tmp_path: Path, name: str) -> None:
             assert process.poll() is None
         process.send_signal(getattr(signal, name))
         process.communicate(timeout=300)
-    assert process.returncode == 130
-    assert {one.block for one in read(tmp_path / "bench.json").figures} == {(0,)}
+    assert process.returncode == code
+    assert {one.block for one in read(tmp_path / "bench.json").figures} == {blocks}
 
 
 # --- the history ---

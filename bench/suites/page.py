@@ -121,8 +121,9 @@ def _history(history: Sequence[Summary]) -> list[str]:
         for name in names:
             line = found.line(name)
             speed = ratio(line.speed.value) if line and line.speed else ABSENT
-            joules = number(line.cost.epoch_j.value if line and line.cost.epoch_j else None)
-            cells.append(f"{speed}, {joules} J{star(line.cost.epoch) if line else ''}")
+            joules = line.cost.epoch_j if line else None
+            mark = star(line.cost.epoch) if line else ""
+            cells.append(f"{speed}, {number(joules.value)} J{mark}" if joules else speed)
         lines.append(_row([document.written[:10], document.fastmlp_version, *cells]))
     return [*lines, ""]
 

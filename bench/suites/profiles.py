@@ -15,13 +15,13 @@ class Profile(NamedTuple):
     warm_up: int  # rounds that are thrown away
     window_s: float  # shortest time of a round
     starts: int  # of a process, to be timed
-    slow_blocks: int  # the first of them, which also take `fit` and starts of a process
     energy_window_s: float  # the same, under the energy meter
     rows: int  # of an epoch
     epochs: int  # at most, on the way to an accuracy
     seeds: int
 
 
+SLOW_BLOCKS = 6  # the first of speed, which also take `fit` and starts of a process
 # Many short processes rather than a few long ones: what disturbs a process often stays with it.
 # Of fewer than six an interval by bootstrap is too narrow. The accuracy of a seed is the same each
 # time.
@@ -34,7 +34,6 @@ PROFILES = {
         warm_up=0,
         window_s=0.05,
         starts=1,
-        slow_blocks=6,
         energy_window_s=0.5,
         rows=12_800,
         epochs=5,
@@ -48,7 +47,6 @@ PROFILES = {
         warm_up=1,
         window_s=0.3,
         starts=2,
-        slow_blocks=6,
         energy_window_s=5.0,
         rows=59_904,
         epochs=10,

@@ -17,12 +17,12 @@ from bench.gpu.runner import last_words
 from bench.peers.process import threads_environment
 from bench.suites.contenders import find
 from bench.suites.document import join
-from bench.suites.profiles import Profile
-from fastmlp.bench.document import KEY
+from bench.suites.profiles import SLOW_BLOCKS, Profile
+from fastmlp.bench.document import INTERRUPTED, KEY
 
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 1800  # of a turn: something hangs
-QUICK = ("-k", "not fit and not first_call")  # figures whose rounds take no longer than they should
+QUICK = ("-k", "not fit and not first_call")  # of speed, what starts no library anew
 NO_BENCHMARKS = 5  # pytest's exit code where nothing was collected
 
 
@@ -107,7 +107,7 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
                     failed.append(f"{turn}: {words}")
         except KeyboardInterrupt:  # what was measured is kept
             interrupted = True
-            failed.append(f"interrupted in turn {number} of {len(turns)}: {turn}")
+            failed.append(f"{INTERRUPTED}{number} of {len(turns)}: {turn}")
     if interrupted and not parts:
         raise KeyboardInterrupt
     if not parts:
@@ -170,7 +170,7 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
         *("--benchmark-only", "--benchmark-columns=median"),
         *(f"--bench-profile={plan.profile.name}", f"--bench-backends={turn.contender}"),
         *(f"--bench-threads={plan.threads}", f"--benchmark-json={path}"),
-        *(() if turn.block < plan.profile.slow_blocks else QUICK),
+        *(() if turn.block < SLOW_BLOCKS else QUICK),
         *plan.options,  # a -k among them is the last, which counts
     ]
     try:

@@ -148,8 +148,9 @@ def run_suites(options: argparse.Namespace) -> int:
         print(f"{number}/{total}  {turn}", file=sys.stderr)
 
     for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: keep what there is
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, signal.default_int_handler)
     outcome = suites.run(plan, show)
     path = written(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n", path)
     print(f"Written: {path}")

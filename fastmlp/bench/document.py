@@ -11,6 +11,7 @@ from fastmlp.energy import EnergyResult
 
 SCHEMA_VERSION = 1
 ACCURACY = "accuracy"  # the suite whose rounds are seeds: different work, and the same in each run
+INTERRUPTED = "interrupted in turn "  # begins what `failed` says of a run that was stopped
 KEY = "fastmlp"  # of what is ours, beside pytest-benchmark's own keys
 REMEDY = "measure again with: fastmlp bench run"
 

@@ -141,8 +141,14 @@ def _whole_joules(
     value = _whole(first.samples, each.samples, epochs)
     if value is None:
         return None
+    from fastmlp.energy import LABELS
+
     n = statistics.median(epochs)
     worse = min(first, each, key=lambda one: one.processes)
+    source = max(first.source, each.source, key=LABELS.index)  # the weaker
+    ways = {
+        name: tuple(sorted({*first.ways.get(name, ()), *each.ways[name]})) for name in each.ways
+    }
     shared = sorted(first.models.keys() & each.models.keys())
     models = {name: first.models[name] + (n - 1) * each.models[name] for name in shared}
     return each._replace(
@@ -151,6 +157,8 @@ def _whole_joules(
         models=models,
         processes=worse.processes,
         left_out=worse.left_out,
+        source=source,
+        ways=ways,
     )
 
 

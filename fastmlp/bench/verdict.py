@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from fastmlp.bench.document import INTERRUPTED
 from fastmlp.bench.ranking import (
     EVERY_MODEL,
     FEWEST_PROCESSES,
@@ -24,7 +25,6 @@ from fastmlp.page.text import duration, listed, ratio, significant, time_unit
 
 MODELLED = {"estimated", "assumed"}
 COMPILES_AGAINST = "numpy"
-INTERRUPTED = "interrupted in turn "  # begins what is said of a run that was stopped
 
 
 def verdict(found: Summary) -> list[tuple[str, str]]:

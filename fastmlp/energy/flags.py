@@ -40,7 +40,8 @@ FLAGS: Mapping[str, str] = {
     "source_failed": "a source of joules gave no result, or raised",
     "children_running": "child processes that run before and after the window, as workers of a "
     "pool do, are in CodeCarbon's joules and not in the processor time: take scope='machine'",
-    "duration_mismatch": "the tracker's duration is not the duration of the window",
+    "duration_mismatch": "the tracker's duration is not the duration of the window, or the "
+    "system's clock was set meanwhile",
     "counter_wrapped": "the window is so long that a counter may have wrapped more than once: "
     "measure shorter windows",
     "power_above_limit": "the mean power is over 10 % above the limit that the hardware names, "
