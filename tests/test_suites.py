@@ -428,20 +428,26 @@ def test_what_was_measured_is_written_elsewhere_if_a_disk_is_full(
 def test_a_signal_keeps_what_was_measured(
     tmp_path: Path, name: str, before: signal.Handlers, code: int, blocks: tuple[int, ...]
 ) -> None:
+    # a child that sets the handling and becomes the run: `preexec_fn` would fork, which JAX minds
+    become = (
+        "import os, signal, sys; signal.signal(int(sys.argv[1]), int(sys.argv[2]));"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[3:]])"
+    )
+    number = getattr(signal, name)
     options = ("--suites", "emissions", "--backends", "numpy", "--output-dir", tmp_path)
+    run = ("-m", "fastmlp", "bench", "run", *options)
     with subprocess.Popen(
-        [sys.executable, "-m", "fastmlp", "bench", "run", *map(str, options)],
+        [sys.executable, "-c", become, *(str(one) for one in (int(number), int(before), *run))],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"FASTMLP_DATA": ""},
-        preexec_fn=lambda: signal.signal(getattr(signal, name), before),
     ) as process:
         assert process.stderr
         while "2/3" not in process.stderr.readline():  # the first of three has ended
             assert process.poll() is None
-        process.send_signal(getattr(signal, name))
+        process.send_signal(number)
         process.communicate(timeout=300)
     assert process.returncode == code
     assert {one.block for one in read(tmp_path / "bench.json").figures} == {blocks}
