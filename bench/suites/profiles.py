@@ -29,7 +29,7 @@ PROFILES = {
     # not for publication: too short to tell small differences, or to read joules well
     "smoke": Profile(
         name="smoke",
-        blocks={"speed": 20, "accuracy": 1, "emissions": 3},
+        blocks={"speed": 20, "accuracy": 1, "emissions": 1},
         rounds=1,
         warm_up=0,
         window_s=0.05,

@@ -73,7 +73,8 @@ def _add_report(commands: Any) -> None:
     command = commands.add_parser(
         "report",
         help="write the page of a run, and print its table",
-        description=f"Turn {FILE} into a page beside it, {PAGE}, and a table in Markdown.",
+        description=f"Turn {FILE} into a page beside it, {PAGE}, and a table in Markdown; the page "
+        "of a file with another name has that name.",
     )
     command.set_defaults(run=run_report)
     command.add_argument("file", type=Path, help=FILE)
@@ -189,7 +190,7 @@ def run_report(options: argparse.Namespace) -> int:
 def _report(path: Path, zone: str | None) -> None:
     from fastmlp.bench.report import markdown, write_report
 
-    document, page = read(path), path.with_name(PAGE)
+    document, page = read(path), path.with_name(PAGE if path.name == FILE else f"{path.stem}.html")
     print(markdown(document, zone))
     try:
         write_report(document, page, zone)
