@@ -368,6 +368,34 @@ def test_a_long_interval_takes_no_value_out_of_its_chart(tmp_path: Path) -> None
 
 
 @REPORT
+def test_a_single_round_has_no_interval(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def rounds(n: int, name: str) -> list[dict[str, Any]]:
+        both = ("train-epoch", None), ("train-energy", 4.0)
+        return [
+            benchmark(rng, group, name, rounds=n, blocks=n, joules=joules_)
+            for group, joules_ in both
+        ]
+
+    alone = document(tmp_path, content(*rounds(1, "numpy")))
+    found = summary(alone)
+    assert spans(found, find_zone(None)) == (["backend"], [["numpy"]])
+    with drawing():
+        for chart in epoch_charts(found):
+            assert len(chart.rows[0]) == 2
+            assert "interval" not in chart.note
+    shown = HtmlPage(render(alone))
+    assert not any(" to " in cell and cell[0].isdigit() for cell in shown.cells)
+    assert "The same with" not in shown.text()
+    found = summary(document(tmp_path, content(*rounds(1, "numpy"), *rounds(6, "jax"))))
+    with drawing():
+        for chart in epoch_charts(found):
+            assert [row[2] == ABSENT for row in chart.rows] == [True, False]
+            assert "Thin line: the 95 % interval." in chart.note
+
+
+@REPORT
 def test_who_has_no_first_epoch_that_counts_is_not_on_the_front(tmp_path: Path) -> None:
     for disturbed, on_front in ((0, True), (4, False)):
         flags = ["short_window"] * (6 - disturbed) + ["contention"] * disturbed

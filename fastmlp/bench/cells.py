@@ -143,11 +143,16 @@ def _interval(
         unit,
         meaning,
         [ABSENT if value is None else show(value.value) + mark for value, mark in marked],
-        hints=[
-            "not known" if value is None else f"{SPAN}{show(value.low)} to {show(value.high)}"
-            for value in values
-        ],
+        hints=[_span(value, show) for value in values],
     )
+
+
+def _span(value: Interval | None, show: Callable[[float], str]) -> str:
+    if value is None:
+        return "not known"
+    if not value.has_width:
+        return "no interval"
+    return f"{SPAN}{show(value.low)} to {show(value.high)}"
 
 
 def _on_grid(joules: Interval | None, zone: GridZone) -> Interval | None:

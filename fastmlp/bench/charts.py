@@ -50,8 +50,8 @@ def epoch_charts(found: Summary) -> list[Chart]:
         ]
         chart = _joule_bars(title, "epoch-j", [style for _, style in metered], parts, (), spans)
         hollow = any(not _solid(one) for one, _ in metered)
-        note = f"Thin line: {SPAN}.{' ' + HOLLOW if hollow else ''}"
-        charts.append(chart._replace(note=note))
+        notes = filter(None, [chart.note, HOLLOW if hollow else ""])
+        charts.append(chart._replace(note=" ".join(notes)))
     return charts
 
 
@@ -255,11 +255,13 @@ def _joule_bars(
         ]
         for style, part, total in zip(drawn, parts, totals, strict=True)
     ]
-    if spans:
+    note = ""
+    if any(map(bars.has_width, spans)):
+        note = f"Thin line: {SPAN}."
         head.append(SPAN)
         for row, ends in zip(rows, spans, strict=True):
-            row.append(f"{' to '.join(map(significant, ends))} J")
-    return Chart(title, inline_svg(figure, name, title, said(head, rows)), "", head, rows)
+            row.append(bars.span_text(ends, "J"))
+    return Chart(title, inline_svg(figure, name, title, said(head, rows)), note, head, rows)
 
 
 def _accuracy(found: Summary, one: Line) -> list[float]:

@@ -124,12 +124,11 @@ def _table(found: Summary, zone: GridZone) -> list[Block]:
     if not found.lines:
         return []
     note, caption = f"{_conditions(found, zone)} {LEFT_OUT}", "The same with 95 % intervals"
-    return [
-        Columns(columns(found, zone)),
-        Words(note, quiet=True),
-        Words(f"{caption}:"),
-        Numbers(caption, *spans(found, zone)),
-    ]
+    shown: list[Block] = [Columns(columns(found, zone)), Words(note, quiet=True)]
+    head, rows = spans(found, zone)
+    if head[1:]:
+        shown += [Words(f"{caption}:"), Numbers(caption, head, rows)]
+    return shown
 
 
 def _conditions(found: Summary, zone: GridZone) -> str:
@@ -203,8 +202,8 @@ def _time(document: Document, group: str, name: str) -> str:
         return ABSENT
     found = median(figure.unit_s, figure.block)
     unit, per_s = time_unit([found.value])
-    low, high = (significant(time_s * per_s) for time_s in found[1:])
-    return f"{significant(found.value * per_s)} {unit} ({low} to {high})"
+    value, low, high = (significant(time_s * per_s) for time_s in found)
+    return f"{value} {unit}" + (f" ({low} to {high})" if found.has_width else "")
 
 
 def _cards(document: Document) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -26,6 +26,11 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def has_width(self) -> bool:
+        """Whether there is anything between its ends; that of one value says nothing."""
+        return self.low < self.high
+
     def overlaps(self, other: Interval) -> bool:
         """Tell whether both hold a common value."""
         return self.low <= other.high and other.low <= self.high

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastmlp.page.axes import Style, is_wide, log_axis, new_axes
 from fastmlp.page.blocks import Chart, said
 from fastmlp.page.svg import INK, inline_svg
-from fastmlp.page.text import significant, time_unit
+from fastmlp.page.text import ABSENT, significant, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,20 +30,18 @@ def time_bars(
     texts = [f"{significant(time_s * per_s)} {unit}" for time_s in times_s]
     ends_s = [*times_s, *(high_s for _, high_s in spans_s)]
     figure, axes = bar_axes(names, ends_s, log=is_wide(times_s))
-    spread = False
     bars = zip(drawn, times_s, spans_s, texts, strict=True)
     for place, (one, time_s, span_s, text) in enumerate(bars):
         axes.barh(place, time_s, 0.6, color=one.colour)
-        if span_s[0] < span_s[1]:
-            spread = True
-            draw_span(axes, span_s, place)
+        draw_span(axes, span_s, place)
         write_value(axes, max(time_s, span_s[1]), place, text)
     head = ["backend", title.lower()]
     rows = [[name, text] for name, text in zip(names, texts, strict=True)]
+    spread = any(map(has_width, spans_s))
     if spread:
         head.append(span)
-        for row, (low_s, high_s) in zip(rows, spans_s, strict=True):
-            row.append(f"{significant(low_s * per_s)} to {significant(high_s * per_s)} {unit}")
+        for row, ends in zip(rows, spans_s, strict=True):
+            row.append(span_text(ends, unit, per_s))
     svg = inline_svg(figure, title.lower().replace(" ", "-"), title, said(head, rows))
     return Chart(title, svg, f"Thin line: {span}." if spread else "", head, rows)
 
@@ -76,9 +74,21 @@ def bar_axes(
     return figure, axes
 
 
+def has_width(span: tuple[float, float]) -> bool:
+    """Tell whether a span has two ends; that of one value has none to show."""
+    return span[0] < span[1]
+
+
 def draw_span(axes: Axes, span: tuple[float, float], place: int) -> None:
     """Draw from where to where a bar's value lies, as a thin line."""
-    axes.plot(span, (place, place), color=INK, linewidth=1.0, marker="|")
+    if has_width(span):
+        axes.plot(span, (place, place), color=INK, linewidth=1.0, marker="|")
+
+
+def span_text(span: tuple[float, float], unit: str, per: float = 1.0) -> str:
+    """Write a span, in a unit of which there are ``per`` in what it is given in."""
+    low, high = (significant(end * per) for end in span)
+    return f"{low} to {high} {unit}" if has_width(span) else ABSENT
 
 
 def write_value(axes: Axes, end: float, place: int, text: str) -> None:
