@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(options.run(options))
         sys.stdout.flush()  # not at the end, where nobody catches what it raises
         return code
-    except KeyboardInterrupt:
-        print("fastmlp: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"fastmlp: {str(error) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # of head, or a pager that was left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end

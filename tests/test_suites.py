@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -34,6 +35,7 @@ from bench.test_accuracy import judged
 from fastmlp.bench import read
 from fastmlp.bench.command import written
 from fastmlp.bench.ranking import FEWEST_PROCESSES
+from fastmlp.cli import main
 from fastmlp.energy import EnergyMeter
 from fastmlp.training import epoch_order
 
@@ -182,6 +184,17 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str) -> None
     assert ended.returncode == 2
     assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_where_nobody_can_run_no_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = find("numpy")._replace(reason="not installed. pip install numpy")
+    monkeypatch.setattr(run, "find", lambda _: absent)
+    options = ["--backends", "numpy", "--output-dir", str(tmp_path / "out")]
+    assert main(["bench", "run", *options]) == 2
+    assert "none of the backends can run here. numpy: not installed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_without_images_is_named_before_anything_runs(tmp_path: Path) -> None:
@@ -377,9 +390,9 @@ def test_joined_rounds_know_their_process() -> None:
 
 
 def test_ctrl_c_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = iter([(part([1.0, 2.0]), "")])
+    taken: Iterator[tuple[dict[str, Any] | None, str]] = iter([(part([1.0, 2.0]), "")])
 
-    def take(*_: Any) -> tuple[dict[str, Any], str]:
+    def take(*_: Any) -> tuple[dict[str, Any] | None, str]:
         try:
             return next(taken)
         except StopIteration:
@@ -391,7 +404,11 @@ def test_ctrl_c_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None
     assert outcome.interrupted
     assert outcome.content["benchmarks"][0]["stats"]["data"] == [1.0, 2.0]
     assert outcome.failed[0].startswith("interrupted in turn 2 of 2: ")
-    with pytest.raises(KeyboardInterrupt):
+    taken = iter([(None, "killed after 1800 s")])
+    with pytest.raises(
+        KeyboardInterrupt,
+        match=r"^\w+ of numpy, turn 1: killed after 1800 s; interrupted in turn 2",
+    ):
         run.run(plan, lambda *_: None)
 
 

@@ -67,6 +67,23 @@ class Outcome(NamedTuple):
     interrupted: bool  # by Ctrl-C
 
 
+def ready(plan: Plan) -> tuple[Plan, list[dict[str, str]]]:
+    """Keep the contenders that can run here, and say why the others cannot.
+
+    Raises
+    ------
+    ValueError
+        None can.
+    """
+    chosen = [find(name) for name in plan.contenders]
+    absent = [{"contender": one.name, "reason": one.reason} for one in chosen if not one.available]
+    plan = plan._replace(contenders=tuple(one.name for one in chosen if one.available))
+    if not plan.contenders:
+        reasons = "; ".join(f"{one['contender']}: {one['reason']}" for one in absent)
+        raise ValueError(f"none of the backends can run here. {reasons}")
+    return plan, absent
+
+
 def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     """Run all turns, and join what they measured.
 
@@ -83,16 +100,7 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
     KeyboardInterrupt
         It came before anything was measured; later, what there is is returned.
     """
-    chosen = {name: find(name) for name in plan.contenders}
-    absent = [
-        {"contender": name, "reason": one.reason}
-        for name, one in chosen.items()
-        if not one.available
-    ]
-    plan = plan._replace(contenders=tuple(n for n in plan.contenders if chosen[n].available))
-    if not plan.contenders:
-        reasons = "; ".join(f"{one['contender']}: {one['reason']}" for one in absent)
-        raise ValueError(f"none of the backends can run here. {reasons}")
+    plan, absent = ready(plan)
     parts: list[tuple[int, dict[str, Any]]] = []
     failed: list[str] = []
     turns, interrupted = plan.turns(), False
@@ -109,7 +117,7 @@ def run(plan: Plan, show: Callable[[Turn, int, int], None]) -> Outcome:
             interrupted = True
             failed.append(f"{INTERRUPTED}{number} of {len(turns)}: {turn}")
     if interrupted and not parts:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("; ".join(failed))
     if not parts:
         raise ValueError(f"nothing was measured. {'; '.join(failed)}")
     content = join(parts)

@@ -142,8 +142,9 @@ def run_suites(options: argparse.Namespace) -> int:
         ) from error
     history = suites.history_of(options.save, profile) if options.save else None
     find_zone(options.grid)  # nobody wants to learn after the rounds that it is unknown
-    path = writable(options.output_dir, "--output-dir", FILE, PAGE) / FILE
     plan = suites.Plan(profile, options.suites, options.backends or names, threads, options.seed)
+    suites.ready(plan)  # before there is a folder
+    path = writable(options.output_dir, "--output-dir", FILE, PAGE) / FILE
 
     def show(turn: Any, number: int, total: int) -> None:
         print(f"{number}/{total}  {turn}", file=sys.stderr)
