@@ -20,6 +20,8 @@ from fastmlp.bench.document import KEY
 from fastmlp.compare.config import cores
 from fastmlp.energy import EnergyMeter
 
+collect_ignore = ["cold"]  # its scripts are programs of their own
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what ``fastmlp bench run`` chooses."""
@@ -53,13 +55,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test of the suites for each contender."""
     if "backend" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--bench-backends").split(",")
-        for name in chosen:
-            if name not in names():
-                raise pytest.UsageError(
-                    f"--bench-backends: {name!r} is unknown, expected some of {','.join(names())}"
-                )
-        metafunc.parametrize("backend", chosen, scope="session")
+        metafunc.parametrize("backend", _chosen(metafunc.config), scope="session")
+
+
+def _chosen(config: pytest.Config) -> list[str]:
+    """Return the contenders that were asked for, each once."""
+    chosen = list(dict.fromkeys(config.getoption("--bench-backends").split(",")))
+    for name in chosen:
+        if name not in names():
+            raise pytest.UsageError(
+                f"--bench-backends: {name!r} is unknown, expected some of {','.join(names())}"
+            )
+    return chosen
 
 
 @pytest.fixture(scope="session")
@@ -119,8 +126,7 @@ def pytest_benchmark_update_json(
     config: pytest.Config, benchmarks: list[Any], output_json: dict[str, Any]
 ) -> None:
     """Say of which machine and protocol the figures are."""
-    chosen = config.getoption("--bench-backends").split(",")
-    output_json[KEY] = header(PROFILES[config.getoption("--bench-profile")], chosen)
+    output_json[KEY] = header(PROFILES[config.getoption("--bench-profile")], _chosen(config))
 
 
 @pytest.hookimpl(optionalhook=True)

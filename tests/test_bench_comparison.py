@@ -12,6 +12,7 @@ from invented_suites import benchmark, content, energy, whole, write
 from fastmlp.bench import Comparison, compare, read
 from fastmlp.bench.comparison import smaller_is_better
 from fastmlp.bench.comparison_table import print_comparison
+from fastmlp.bench.document import INTERRUPTED
 from fastmlp.bench.statistics import Interval, Probed, Sample, combined, median, quiet_ratio, ratio
 
 
@@ -198,6 +199,22 @@ def test_a_process_that_failed_loses_its_contender(tmp_path: Path) -> None:
         assert compared(tmp_path, old, content(*figures)).lost == ()
 
 
+def test_a_turn_that_failed_beside_others_is_a_failure(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    both = [benchmark(rng), benchmark(rng, contender="jax")]
+    failed = content(*both, failed=["speed of jax, turn 3: exit code -11"])
+    assert compared(tmp_path, content(*both), failed).lost == ("jax",)
+
+
+def test_an_interrupted_run_loses_nobody(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old = content(benchmark(rng), benchmark(rng, contender="jax"))
+    words = [f"{INTERRUPTED}2 of 3: speed of jax, turn 1"]
+    comparison = compared(tmp_path, old, content(benchmark(rng), failed=words))
+    assert comparison.lost == ()
+    assert comparison.missing == ("train-epoch jax",)
+
+
 def test_seeds_are_not_compared(tmp_path: Path) -> None:
     old, new = (whole({"numpy": time_s}, {"numpy": 1.0}) for time_s in (1.0, 1.0))
     for one in new["benchmarks"]:
@@ -295,7 +312,7 @@ def test_a_contender_whose_seeds_failed_is_lost_and_its_words_are_printed(
     new["benchmarks"] = [one for one in new["benchmarks"] if "train-to" not in one["group"]]
     new["fastmlp"]["failed"] = ["accuracy of numpy, turn 1: it died"]
     lines = printed(tmp_path, capsys, old, new)
-    assert "numpy is lost: it could not run, or failed." in lines
+    assert lines[-1] == "Lost: numpy could not run, or failed."
     assert "Failed in the new run: accuracy of numpy, turn 1: it died." in lines
 
 
@@ -412,6 +429,9 @@ def test_limits_are_parts(tmp_path: Path, limit: float) -> None:
         (lambda one: one["benchmarks"][0]["extra_info"].update(suite="accuracy"), "'ways'"),
         (lambda one: one["fastmlp"].update(schema_version=True), "schema_version True, expected 1"),
         (lambda one: one["fastmlp"]["machine"].update(gpu=None), "machine: gpu=None"),
+        (lambda one: one["fastmlp"]["machine"].update(gpu=[None]), r"machine: gpu=\[None\]"),
+        (lambda one: one["fastmlp"]["machine"].update(memory_bytes=10**400), "memory_bytes=1000"),
+        (lambda one: one["fastmlp"]["protocol"].update(target=10**400), "target=1000"),
         (lambda one: one["fastmlp"]["machine"].update(versions=3), "versions=3"),
         (lambda one: one["fastmlp"]["machine"].update(memory_bytes=np.nan), "memory_bytes=nan"),
         (lambda one: one["fastmlp"]["protocol"].update(settings="x"), "settings='x'"),
@@ -425,6 +445,14 @@ def test_limits_are_parts(tmp_path: Path, limit: float) -> None:
         (lambda one: one["benchmarks"][0]["stats"]["data"].pop(), r"has \[11, 12\] values"),
         (lambda one: one["benchmarks"][0]["stats"].update(data=[]), "time of a round is not above"),
         (lambda one: one["benchmarks"][0]["extra_info"].update(work=[0]), "work of a round is not"),
+        (
+            lambda one: one["benchmarks"][0]["extra_info"].update(probe_s=[5e-324]),
+            "probe of a round",
+        ),
+        (
+            lambda one: one["benchmarks"][0]["stats"].pop("data"),
+            "no rounds: .*--benchmark-save-data",
+        ),
         (
             lambda one: one["benchmarks"][0]["extra_info"].update(energy=[energy(1.0)]),
             r"has \[1, 12\] values",

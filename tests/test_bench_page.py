@@ -251,6 +251,20 @@ def test_an_epoch_is_the_same_figure_for_all(tmp_path: Path) -> None:
     ]
 
 
+def test_a_contender_without_epochs_takes_them_from_nobody(tmp_path: Path) -> None:
+    raw = whole({"numpy": 1.0, "jax": 0.8}, {"numpy": 4.0, "jax": 4.0})
+    raw["benchmarks"] = [
+        one
+        for one in raw["benchmarks"]
+        if (one["extra_info"]["suite"] == "speed" and one["extra_info"]["contender"] == "numpy")
+        or one["extra_info"]["suite"] == "accuracy"
+    ]
+    numpy, jax = summary(document(tmp_path, raw)).lines
+    assert numpy.cost.epoch_s
+    assert numpy.cost.epoch_s.value == pytest.approx(1.0, rel=0.1)
+    assert jax.cost.epoch_s is None
+
+
 def test_the_least_is_sought_among_joules_that_count(tmp_path: Path) -> None:
     raw = whole({"numpy": 1.0, "jax": 1.0, "keras": 1.0}, {"numpy": 1.0, "jax": 2.0, "keras": 3.0})
     for one in raw["benchmarks"]:
@@ -301,7 +315,7 @@ def test_if_first_epochs_are_disturbed_the_way_is_not_ranked(tmp_path: Path) -> 
     assert numpy.is_ranked
     assert numpy.cost.target
     assert not numpy.cost.target.is_ranked
-    cells = {f"{one.name} {one.unit}": one.cells[0] for one in columns(found, find_zone("FRA"))}
+    cells = {f"{one.name} {one.unit}": one.cells[0] for one in columns(found, find_zone(None))}
     marked = {name for name, cell in cells.items() if cell.endswith("*")}
     assert marked == {"to 97 % J", "to 97 % mg CO2e"}
     assert "No energy can be ranked" in sentences(found)["Way to 97 %"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ from energy_fakes import hardware
 from fastmlp.energy import EnergyMeter, co2e_mg, grid_intensity
 from fastmlp.energy import host as host_module
 from fastmlp.energy import tracker as tracker_module
-from fastmlp.energy.tracker import hardware_of, warm_tracker
+from fastmlp.energy.tracker import build_tracker, hardware_of, warm_tracker
 
 # ---------------------------------------------------------------- grid
 
@@ -121,7 +123,7 @@ def test_what_linux_says_is_read(tmp_path: Path) -> None:
 def test_missing_codecarbon_names_the_extra_and_the_way_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    warm_tracker.cache_clear()
+    build_tracker.cache_clear()
     monkeypatch.setitem(sys.modules, "codecarbon", None)
     match = r"pip install 'fastmlp\[energy\]', or take engine='model'"
     with pytest.raises(ImportError, match=match):
@@ -133,7 +135,7 @@ def test_missing_codecarbon_names_the_extra_and_the_way_without(
 
 @pytest.mark.parametrize("version", ["2.8.4", "3.2.9", "4.0.0"])
 def test_another_codecarbon_is_refused(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    warm_tracker.cache_clear()
+    build_tracker.cache_clear()
     monkeypatch.setitem(sys.modules, "codecarbon", SimpleNamespace(__version__=version))
     with pytest.raises(ImportError, match=rf"codecarbon>=3.3,<4, found {version}"):
         EnergyMeter(engine="codecarbon")
@@ -259,6 +261,17 @@ def test_meters_of_a_process_share_one_warm_tracker(meter: EnergyMeter) -> None:
     started_s = time.perf_counter()
     EnergyMeter(engine="codecarbon")
     assert time.perf_counter() - started_s < 0.1
+
+
+def test_meters_that_threads_make_leave_codecarbons_logger_as_it_was(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("codecarbon")
+    powers_w = (11.0, 12.0, 13.0)  # a tracker each
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda tdp_w: EnergyMeter(engine="codecarbon", tdp_w=tdp_w), powers_w))
+    assert not logging.getLogger("codecarbon").disabled
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("set_by_s", [10.0, -10.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,7 @@ def test_drift_compares_the_first_third_with_the_last() -> None:
     assert drift([10.0, 99.0, 12.0]) == pytest.approx(0.2)
     assert drift([10.0, 9.0]) == pytest.approx(-0.1)
     assert drift([1.0] * 10) == 0.0
-    for wrong in ([1.0], [1.0, 0.0], [1.0, math.nan]):
+    bad: list[Any] = [[1.0], [1.0, 0.0], [1.0, math.nan], [1.0, None], [1.0, "a"], None]
+    for wrong in bad:
         with pytest.raises(ValueError, match="expected at least two finite numbers above 0"):
             drift(wrong)

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fastmlp import energy
@@ -81,6 +82,13 @@ def test_total_is_the_sum_of_what_is_charged_with_the_weakest_label() -> None:
         assert pair.total_source == LABELS[weak]
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_all_that_is_measured_is_a_share_of_one(seed: int) -> None:
+    cpu_j, gpu_j, ram_j = np.random.default_rng(seed).uniform(0.1, 100.0, 3).tolist()
+    result = record(cpu_j, gpu_j, ram_j, cpu="measured", gpu="measured", ram="measured")
+    assert result.measured_share == 1.0
+
+
 @pytest.mark.parametrize("device", ["cpu", "cpu:0", ""])
 def test_a_gpu_is_charged_only_to_work_that_ran_on_it(device: str) -> None:
     about = {"device": device}
@@ -142,6 +150,8 @@ def test_explain_is_one_sentence_that_names_method_label_and_flags() -> None:
     )
     modelled = record(8.0, None, 20.0, cpu="estimated", ram="assumed")
     assert "a model, so it tells little that time does not" in modelled.explain()
+    idle_gpu = record(8.0, 100.0, None, {"device": "cpu"}, cpu="estimated", gpu="measured")
+    assert "a model, so it tells little that time does not" in idle_gpu.explain()
     measured = record(8.0, cpu="measured").explain()
     assert measured.startswith("8 J of computing in 2 s (measured): CPU 8 J")
     assert "a model" not in measured

@@ -93,6 +93,7 @@ def test_an_idle_gpu_is_no_part_of_a_bar() -> None:
     assert components(run) == pytest.approx({"cpu_j": 80.0, "ram_j": 200.0})
 
 
+@REPORT
 def test_page_shows_curves_bars_and_their_numbers() -> None:
     page = HtmlPage(page_of("sample"))
     labels = {value for name, value in page.attributes if name == "aria-label"}

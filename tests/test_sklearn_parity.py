@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
+import sklearn
 from scipy import sparse
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.fixes import parse_version
 
 import fastmlp
 from fastmlp.backends import backend_status
@@ -31,6 +33,7 @@ TARGETS = {
     "counts": np.floor(np.exp(0.3 * Z[:, 0])),
 }
 REGRESSION = ("number", "numbers", "counts")
+BEFORE_1_9 = parse_version(sklearn.__version__) < parse_version("1.9")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -111,6 +114,8 @@ def fitted(model: Any, *args: Any, **settings: Any) -> Any:
 @pytest.mark.parametrize("seed", range(60))
 def test_stochastic_solvers(seed: int) -> None:
     case = random_case(seed, ("sgd", "adam"))
+    if case.target == "text" and case.parameters["early_stopping"] and BEFORE_1_9:
+        pytest.skip("scikit-learn before 1.9 asks whether predicted text is nan, and fails")
     theirs, ours = (
         fitted(model, X, TARGETS[case.target], sample_weight=case.weights) for model in pair(case)
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -33,12 +34,14 @@ from bench.suites.rounds import Pace, Suite, measure
 from bench.suites.run import ROOT, Plan, history_of, save
 from bench.test_accuracy import judged
 from fastmlp.bench import read
-from fastmlp.bench.command import written
+from fastmlp.bench.kept import one_signal, written
 from fastmlp.bench.ranking import FEWEST_PROCESSES
 from fastmlp.cli import main
 from fastmlp.energy import EnergyMeter
 from fastmlp.training import epoch_order
 
+CAN_DRAW = bool(find_spec("jinja2") and find_spec("matplotlib"))
+GRID_TABLE = pytest.mark.skipif(not find_spec("codecarbon"), reason="codecarbon is not installed")
 ONE_BLOCK = PROFILES["smoke"]._replace(blocks={"speed": 1, "accuracy": 1, "emissions": 1})
 
 
@@ -72,10 +75,11 @@ def test_a_run_writes_its_figures_and_its_page(folder: Path) -> None:
     assert {figure.contender for figure in found.figures} == {"numpy"}
     assert found.protocol["data"] == "generated"
     assert [one["contender"] for one in found.absent] in (["cupy"], [])
-    assert (folder / "out" / "report.html").exists()
+    assert (folder / "out" / "report.html").exists() == CAN_DRAW
     assert "Not for publication" in (folder / "stdout").read_text()
 
 
+@pytest.mark.skipif(not CAN_DRAW, reason="jinja2 or matplotlib is not installed")
 def test_files_of_one_folder_have_pages_of_their_own(folder: Path, tmp_path: Path) -> None:
     text = (folder / "out" / "bench.json").read_text()
     for name, page_of_it in (("bench.json", "report.html"), ("old.json", "old.html")):
@@ -482,9 +486,85 @@ def test_a_signal_keeps_what_was_measured(
     assert len({one.suite for one in read(tmp_path / "bench.json").figures}) == kept
 
 
+def test_a_reader_that_leaves_ends_no_run(tmp_path: Path) -> None:
+    options = ("--suites", "accuracy,emissions", "--backends", "numpy", "--output-dir", tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "fastmlp", "bench", "run", *map(str, options)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"FASTMLP_DATA": "", "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stderr
+        process.stderr.readline()
+        process.stderr.close()
+        assert process.wait(timeout=300) == 0
+    assert {one.suite for one in read(tmp_path / "bench.json").figures} == {"accuracy", "emissions"}
+
+
+def test_a_second_signal_takes_nothing() -> None:
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    kept: list[str] = []
+
+    def run_and_keep() -> None:
+        with one_signal():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            except KeyboardInterrupt:
+                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(signal.SIGINT)
+                kept.append("figures")
+                raise
+
+    with pytest.raises(KeyboardInterrupt):
+        run_and_keep()
+    assert kept == ["figures"]
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes the file")
+@pytest.mark.parametrize("arguments", [("compare", "{0}", "{0}"), ("report", "{0}")])
+def test_a_closed_output_is_no_regression(
+    folder: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    path = tmp_path / "bench.json"
+    path.write_bytes((folder / "out" / "bench.json").read_bytes())
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m fastmlp bench "$@" >&-', sys.executable]
+        + [one.format(path) for one in arguments],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_page_replaces_no_figures(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.html"
+    path.write_bytes((folder / "out" / "bench.json").read_bytes())
+    ended = command("report", path)
+    assert ended.returncode == 2
+    assert "its page would replace it; give it a name that ends in .json" in ended.stderr
+    assert read(path).figures
+
+
+def test_a_contender_is_asked_for_once() -> None:
+    backends = ("--bench-backends", "numpy,numpy")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "bench", "-q", "--collect-only", *backends],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if "PYTEST" not in name},
+    )
+    assert ended.returncode == 0, ended.stdout  # all of the folder can be collected
+    assert ended.stdout.count("test_epoch[numpy]") == 2  # of speed, and of emissions
+
+
 # --- the history ---
 
 
+@GRID_TABLE
 def test_a_history_grows_and_its_page_follows(folder: Path, tmp_path: Path) -> None:
     content = json.loads((folder / "out" / "bench.json").read_text())
     history = history_of("mine", PROFILES["publish"], tmp_path)
@@ -503,6 +583,7 @@ def test_a_history_grows_and_its_page_follows(folder: Path, tmp_path: Path) -> N
     assert page.main(["--check"], tmp_path) == 1
 
 
+@GRID_TABLE
 def test_the_page_tells_the_way_with_intervals_and_what_alarms_found(tmp_path: Path) -> None:
     numbers = {"numpy": 1.0, "jax": 0.5}
     raw = whole(numbers, numbers)
@@ -561,5 +642,6 @@ def test_alarms_count_what_was_found_and_what_was_not(
     assert kept["pairs"][0]["slowed"]["step"]["ratio"][0] == pytest.approx(1.5, rel=0.1)
 
 
+@GRID_TABLE
 def test_the_page_is_what_the_results_say() -> None:
     assert page.main(["--check"]) == 0

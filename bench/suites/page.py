@@ -13,11 +13,12 @@ from fastmlp.bench.cells import spans, star
 from fastmlp.bench.report import LEFT_OUT, markdown
 from fastmlp.bench.summary import Summary, summary
 from fastmlp.bench.verdict import verdict
-from fastmlp.bench.zones import find_zone
+from fastmlp.bench.zones import GRIDS, find_zone
 from fastmlp.page.text import ABSENT, number, ratio
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = Path("bench/results"), Path("docs/suites.md")
+GRID = GRIDS[0]  # named, so that an environment without its table cannot write another one
 INTRODUCTION = """# Speed, accuracy and emissions
 
 <!-- python -m bench.suites.page writes this from bench/results -->
@@ -78,7 +79,7 @@ def _machine(name: str, newest: Path, history: Sequence[Summary]) -> str:
         "",
         *(f"- **{keyword}.** {sentence}" for keyword, sentence in verdict(found)),
         "",
-        markdown(found.document),
+        markdown(found.document, GRID),
         LEFT_OUT,
         "",
         *(f"- `{one.name}`: {one.description}" for one in found.lines),
@@ -89,7 +90,7 @@ def _machine(name: str, newest: Path, history: Sequence[Summary]) -> str:
 
 def _spans(found: Summary) -> list[str]:
     """The numbers that have intervals, with them."""
-    head, rows = spans(found, find_zone(None))
+    head, rows = spans(found, find_zone(GRID))
     lines = [_row(head), _row([":---"] + ["---:"] * (len(head) - 1)), *map(_row, rows)]
     return ["### With 95 % intervals", "", *lines, ""]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import tempfile
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +15,9 @@ import fastmlp
 from fastmlp.bench.comparison import LIMIT, compare, smaller_is_better
 from fastmlp.bench.comparison_table import print_comparison
 from fastmlp.bench.document import read
+from fastmlp.bench.kept import one_signal, tell, written
 from fastmlp.bench.zones import find_zone
-from fastmlp.page.folder import writable, write_whole
+from fastmlp.page.folder import writable
 
 SUITES = ("speed", "accuracy", "emissions")
 PROFILES = ("smoke", "publish")
@@ -147,57 +146,43 @@ def run_suites(options: argparse.Namespace) -> int:
     path = writable(options.output_dir, "--output-dir", FILE, PAGE) / FILE
 
     def show(turn: Any, number: int, total: int) -> None:
-        print(f"{number}/{total}  {turn}", file=sys.stderr)
+        tell(f"{number}/{total}  {turn}", sys.stderr)
 
-    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: keep what there is
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, signal.default_int_handler)
-    outcome = suites.run(plan, show)
-    path = written(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n", path)
-    print(f"Written: {path}")
-    _report(path, options.grid)
-    if history and not outcome.interrupted:
-        print(f"Saved: {suites.save(outcome.content, history)}")
+    with one_signal():
+        outcome = suites.run(plan, show)
+        path = written(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n", path)
+        tell(f"Written: {path}", sys.stdout)
+        if history and not outcome.interrupted:
+            tell(f"Saved: {suites.save(outcome.content, history)}", sys.stdout)
+        text = _report(path, options.grid)
+    print(text)
     for words in outcome.failed:
-        print(f"fastmlp: {words}", file=sys.stderr)
+        tell(f"fastmlp: {words}", sys.stderr)
     if outcome.interrupted:
         return INTERRUPTED
     return FAILED if outcome.failed else 0
 
 
-def written(text: str, path: Path) -> Path:
-    """Write what was measured, elsewhere if the folder takes no more, and return where."""
-    try:
-        write_whole(text, path)
-    except OSError as error:
-        spare = Path(tempfile.mkdtemp(prefix="fastmlp-bench-")) / path.name
-        write_whole(text, spare)
-        why = error.strerror or error
-        print(
-            f"fastmlp: {path} cannot be written ({why}), what was measured is in {spare}",
-            file=sys.stderr,
-        )
-        return spare
-    return path
-
-
 def run_report(options: argparse.Namespace) -> int:
     """Write the page of a run."""
-    _report(options.file, options.grid)
+    print(_report(options.file, options.grid))
     return 0
 
 
-def _report(path: Path, zone: str | None) -> None:
+def _report(path: Path, zone: str | None) -> str:
+    """Write the page of a file, and return its table."""
     from fastmlp.bench.report import markdown, write_report
 
     document, page = read(path), path.with_name(PAGE if path.name == FILE else f"{path.stem}.html")
-    print(markdown(document, zone))
+    if page == path:
+        raise ValueError(f"{path}: its page would replace it; give it a name that ends in .json")
+    text = markdown(document, zone)
     try:
         write_report(document, page, zone)
-        print(f"Written: {page}")
     except ImportError as error:  # the figures are worth more than their page
-        print(f"fastmlp: {page.name} is not written: {error}", file=sys.stderr)
+        tell(f"fastmlp: {page.name} is not written: {error}", sys.stderr)
+        return text
+    return f"{text}\nWritten: {page}"
 
 
 def run_compare(options: argparse.Namespace) -> int:
@@ -207,7 +192,7 @@ def run_compare(options: argparse.Namespace) -> int:
     if options.format == "table":
         print_comparison(comparison)
     else:
-        print(json.dumps(smaller_is_better(new), indent=1))
+        print(json.dumps(smaller_is_better(new), indent=1, allow_nan=False))
     return REGRESSION if comparison.regressions or comparison.lost else 0
 
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastmlp.bench.document import ACCURACY, Document, Figure
+from fastmlp.bench.document import ACCURACY, INTERRUPTED, Document, Figure
 from fastmlp.bench.ranking import FEWEST_PROCESSES, Joules, joules
 from fastmlp.bench.statistics import (
     ONE_SIDED,
@@ -73,7 +73,7 @@ class Comparison(NamedTuple):
 
     changes: tuple[Change, ...]
     missing: tuple[str, ...]  # figures that only the old document has, and quantities it lost
-    lost: tuple[str, ...]  # contenders that were asked for and could not run, or failed
+    lost: tuple[str, ...]  # contenders of the old run that could not run any more, or failed
     failed: tuple[str, ...]  # processes of the new run, with their last words
     versions: tuple[str, ...]  # "jax 0.10.1 -> 0.10.2"
 
@@ -128,9 +128,8 @@ def compare(
             changes.append(_energy(one, *energies, fail_energy))
         elif energies[0].value:
             missing.append(f"{one.label}: energy")
-    all_gone = [one for one in old.figures if not new.figure(one.name, one.contender)]
-    lost = tuple(_lost(all_gone, new))
-    return Comparison(tuple(changes), tuple(missing), lost, new.failed, tuple(_versions(old, new)))
+    lost, versions = tuple(_lost(old, new)), tuple(_versions(old, new))
+    return Comparison(tuple(changes), tuple(missing), lost, new.failed, versions)
 
 
 def smaller_is_better(document: Document) -> list[dict[str, Any]]:
@@ -189,11 +188,12 @@ def _energy(before: Figure, old: Joules, new: Joules, limit: float) -> Change:
     return change._replace(doubt="; ".join(doubts))
 
 
-def _lost(missing: Sequence[Figure], new: Document) -> Iterator[str]:
-    """Name contenders without figures that the old run has, as they could not run or failed."""
+def _lost(old: Document, new: Document) -> Iterator[str]:
+    """Name contenders of the old run that could not run any more, or failed."""
     absent = {one["contender"] for one in new.absent}
-    for name in dict.fromkeys(figure.contender for figure in missing):
-        if name in absent or any(f" of {name}, turn" in words for words in new.failed):
+    failed = [words for words in new.failed if not words.startswith(INTERRUPTED)]
+    for name in dict.fromkeys(figure.contender for figure in old.figures):
+        if name in absent or any(f" of {name}, turn" in words for words in failed):
             yield name
 
 

@@ -37,11 +37,12 @@ def print_comparison(comparison: Comparison) -> None:
     lines += [f"Unclear ({doubt}): {', '.join(labels)}." for doubt, labels in doubted.items()]
     if comparison.versions:
         lines.append(f"Versions changed: {', '.join(comparison.versions)}.")
-    lines += [f"{name} is lost: it could not run, or failed." for name in comparison.lost]
     lines += [f"Failed in the new run: {words}." for words in comparison.failed]
     if comparison.missing:
         lines.append(f"No longer measured: {', '.join(comparison.missing)}.")
-    for line in [*lines, _outcome(comparison)]:
+    lines.append(_outcome(comparison))
+    lines += [f"Lost: {name} could not run, or failed." for name in comparison.lost]
+    for line in lines:
         console.print(Text(line))
 
 

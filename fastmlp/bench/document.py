@@ -13,6 +13,7 @@ SCHEMA_VERSION = 1
 ACCURACY = "accuracy"  # the suite whose rounds are seeds: different work, and the same in each run
 INTERRUPTED = "interrupted in turn "  # begins what `failed` says of a run that was stopped
 KEY = "fastmlp"  # of what is ours, beside pytest-benchmark's own keys
+MOST = 1e15  # of anything, units of work and bytes included: quotients stay finite
 REMEDY = "measure again with: fastmlp bench run"
 
 
@@ -110,7 +111,10 @@ def read(path: str | Path) -> Document:
 
 
 def _figure(benchmark: Mapping[str, Any]) -> Figure:
-    extra, data = benchmark["extra_info"], benchmark["stats"]["data"]
+    extra, stats = benchmark["extra_info"], benchmark["stats"]
+    if "data" not in stats:
+        raise ValueError("no rounds: pytest-benchmark saves them with --benchmark-save-data")
+    data = stats["data"]
     figure = Figure(
         name=str(benchmark["group"]),
         suite=str(extra["suite"]),
@@ -134,8 +138,9 @@ def _machine(card: Any) -> Mapping[str, Any]:
     """Check what comparisons and the page read of a machine."""
     found = _mapping("machine", card)
     _mapping("versions", found.get("versions", {}))
-    if not isinstance(found.get("gpu", []), list):
-        raise ValueError(f"machine: gpu={found['gpu']!r:.60}")
+    gpus = found.get("gpu", [])
+    if not isinstance(gpus, list) or not all(isinstance(one, str) for one in gpus):
+        raise ValueError(f"machine: gpu={gpus!r:.60}")
     if (memory := found.get("memory_bytes")) is not None and not _is_above_0(memory):
         raise ValueError(f"machine: memory_bytes={memory!r:.60}")
     return found
@@ -179,7 +184,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_above_0(value: Any) -> bool:
-    return _is_number(value) and 0 < value < float("inf")
+    return _is_number(value) and 0 < value < MOST
 
 
 def _check_names(document: Document) -> None:
@@ -207,6 +212,6 @@ def _texts(value: Any, *names: str) -> Mapping[str, str]:
 
 def _positive(what: str, values: Sequence[Any]) -> tuple[float, ...]:
     found = tuple(float(value) for value in values)
-    if not found or not all(0 < value < float("inf") for value in found):
+    if not found or not all(1 / MOST < value < MOST for value in found):
         raise ValueError(f"the {what} of a round is not above 0")
     return found

@@ -84,11 +84,11 @@ def timed(document: Document, contender: str) -> Figure | None:
 
     It is the one of which the contender with the fewest processes has most.
     """
-    names = {figure.contender for figure in document.figures}
+    names = {figure.contender for figure in document.figures if figure.name in EPOCHS}
 
     def fewest(group: str) -> int:
         figures = [document.figure(group, name) for name in names]
-        return min(len(set(one.block)) if one else 0 for one in figures)
+        return min((len(set(one.block)) if one else 0 for one in figures), default=0)
 
     return document.figure(max(EPOCHS, key=fewest), contender)
 

@@ -38,7 +38,8 @@ def _clauses(result: EnergyResult) -> Iterator[str]:
         value = "absent" if joules is None else f"{joules:.3g} J {result.source[name]}"
         yield f"{name.upper()} {value} ({result.method[name]})"
     of_all = " of all of it" if result.ram_j else ""
-    present = {result.source[name] for name, joules in result.components_j().items() if joules}
+    charged = [name for name in result.components_j() if name != "gpu" or is_gpu(result.device)]
+    present = {result.source[name] for name in charged if result.components_j()[name]}
     if present and present <= MODELLED:
         yield "a model, so it tells little that time does not"
     if result.measured_share and result.measured_share < 1:

@@ -153,7 +153,11 @@ def drift(rounds: Sequence[float]) -> float:
     >>> round(drift([10.0, 10.0, 10.4, 10.7, 11.0, 11.0]), 3)
     0.1
     """
-    if len(rounds) < 2 or not all(math.isfinite(value) and value > 0 for value in rounds):
+    try:
+        is_right = len(rounds) >= 2 and all(math.isfinite(one) and one > 0 for one in rounds)
+    except TypeError:  # None is a window without a value
+        is_right = False
+    if not is_right:
         raise ValueError(f"rounds={rounds!r}: expected at least two finite numbers above 0")
     third = max(1, len(rounds) // 3)
     return statistics.median(rounds[-third:]) / statistics.median(rounds[:third]) - 1

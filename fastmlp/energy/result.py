@@ -152,11 +152,11 @@ class EnergyResult:
     @property
     def measured_share(self) -> float | None:
         """Share of ``total_j`` that counters measured, 0 to 1."""
-        total_j, charged = self.total_j, self._charged_j()
-        if total_j is None:
+        charged = self._charged_j()
+        if self.total_j is None:
             return None
         measured = [joules for name, joules in charged.items() if self.source[name] == "measured"]
-        return math.fsum(measured) / total_j
+        return math.fsum(measured) / math.fsum(charged.values())
 
     def per_unit(self) -> EnergyResult:
         """The same for one unit of work: times and joules divided by ``work``; flags stay."""

@@ -69,9 +69,12 @@ class Tracker(Protocol):
         """Close it; CodeCarbon's result object with energies in kWh, or None."""
 
 
-@functools.cache
+# by process: a fork may copy a lock that another thread holds
+_BUILDING: dict[int, threading.RLock] = {}
+
+
 def warm_tracker(pid: int, tracking_mode: str, tdp_w: float | None) -> Tracker:
-    """Build the tracker of this process and spend its slow first task (1 to 2 s).
+    """Return the tracker of this process; the first call spends its slow first task (1 to 2 s).
 
     Between tasks it runs no thread and holds no file, so there is nothing to shut down.
 
@@ -89,6 +92,14 @@ def warm_tracker(pid: int, tracking_mode: str, tdp_w: float | None) -> Tracker:
     ImportError
         CodeCarbon is not installed, or its version is not supported.
     """
+    # one at a time: meanwhile CodeCarbon's logger and module are not as others left them
+    with _BUILDING.setdefault(pid, threading.RLock()):
+        return build_tracker(pid, tracking_mode, tdp_w)
+
+
+@functools.cache
+def build_tracker(pid: int, tracking_mode: str, tdp_w: float | None) -> Tracker:
+    """Build what `warm_tracker` returns."""
     with quiet():
         codecarbon = _import_codecarbon()
         with _own_settings():
