@@ -264,9 +264,16 @@ def test_meters_of_a_process_share_one_warm_tracker(meter: EnergyMeter) -> None:
 
 
 def test_meters_that_threads_make_leave_codecarbons_logger_as_it_was(
-    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("codecarbon")
+    codecarbon = pytest.importorskip("codecarbon")
+    delays_s = iter((0.1, 0.6, 1.1))  # who begins later ends later
+
+    def slowly() -> Any:
+        time.sleep(next(delays_s))
+        return codecarbon
+
+    monkeypatch.setattr(tracker_module, "_import_codecarbon", slowly)
     powers_w = (11.0, 12.0, 13.0)  # a tracker each
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda tdp_w: EnergyMeter(engine="codecarbon", tdp_w=tdp_w), powers_w))
