@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -501,6 +502,25 @@ def test_a_reader_that_leaves_ends_no_run(tmp_path: Path) -> None:
         process.stderr.close()
         assert process.wait(timeout=300) == 0
     assert {one.suite for one in read(tmp_path / "bench.json").figures} == {"accuracy", "emissions"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up there")
+def test_a_turn_takes_along_what_it_started(tmp_path: Path) -> None:
+    sleeps = "import time; time.sleep(60)"
+    starts = (
+        "import pathlib, subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {sleeps!r}])\n"
+        "pathlib.Path(sys.argv[1]).write_text(str(child.pid))\n"
+        "time.sleep(60)"
+    )
+    command_ = [sys.executable, "-c", starts, str(tmp_path / "pid")]
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.run_group(command_, dict(os.environ), 3.0)
+    stat = Path("/proc", (tmp_path / "pid").read_text(), "stat")
+    until_s = time.monotonic() + 10
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
 
 
 def test_a_second_signal_takes_nothing() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -182,16 +184,7 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
         *plan.options,  # a -k among them is the last, which counts
     ]
     try:
-        ended = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=_environment(plan.threads),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LONGEST_S,
-        )
+        ended = run_group(command, _environment(plan.threads), LONGEST_S)
     except subprocess.TimeoutExpired:
         return None, f"killed after {LONGEST_S} s"
     part = _read(path)
@@ -202,8 +195,39 @@ def _take(turn: Turn, plan: Plan, path: Path) -> tuple[dict[str, Any] | None, st
     return part, _last_words(ended)
 
 
+def run_group(
+    command: list[str], env: dict[str, str], longest_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a process in the root of the repository, and end with it whatever it started.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        It took longer.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            said = process.communicate(timeout=longest_s)
+        finally:
+            if hasattr(os, "killpg"):  # not on Windows
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+    return subprocess.CompletedProcess(command, process.returncode, *said)
+
+
 def _environment(threads: int) -> dict[str, str]:
-    """Return that of a child, which runs in the root of the repository."""
+    """Return that of a child."""
     # what pytest tells of itself is not for a pytest below it, and other plugins are no part of
     # what is measured: hypothesis alone takes longer to import than a figure takes
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
