@@ -26,7 +26,8 @@ def one_signal() -> Iterator[None]:
     before = {
         number: handler
         for number in signals
-        if number and (handler := signal.getsignal(number)) != signal.SIG_IGN  # as nohup leaves it
+        # nohup leaves one ignored; None is a handler that Python could not put back
+        if number and (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
     }
 
     def stop(number: int, frame: Any) -> None:
