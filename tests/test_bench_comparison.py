@@ -215,6 +215,16 @@ def test_an_interrupted_run_loses_nobody(tmp_path: Path) -> None:
     assert comparison.missing == ("train-epoch jax",)
 
 
+def test_one_round_of_each_has_no_interval_to_print(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    old, new = (content(benchmark(rng, rounds=1, blocks=1)) for _ in range(2))
+    print_comparison(compared(tmp_path, old, new))
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "train-epoch" in line][:1]
+    assert [cell.strip() for cell in row.split("│")[5:7]] == ["-", "unclear"]
+
+
 def test_seeds_are_not_compared(tmp_path: Path) -> None:
     old, new = (whole({"numpy": time_s}, {"numpy": 1.0}) for time_s in (1.0, 1.0))
     for one in new["benchmarks"]:

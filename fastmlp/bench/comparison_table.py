@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastmlp.bench.comparison import Change, Comparison
+from fastmlp.page.text import ABSENT
 
 WIDE = 160
 COLORS = {"worse": "red", "better": "green", "unclear": "yellow"}
@@ -57,11 +58,12 @@ def _outcome(comparison: Comparison) -> str:
 
 def _row(change: Change) -> tuple[str, ...]:
     value, low, high = change.ratio
+    interval = f"{low:.3f} to {high:.3f}" if change.ratio.has_width else ABSENT
     return (
         change.name,
         change.contender,
         change.quantity,
         f"{value:.3f}",
-        f"{low:.3f} to {high:.3f}",
+        interval,
         change.verdict,
     )
