@@ -543,6 +543,17 @@ def test_a_second_signal_takes_nothing() -> None:
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+def test_a_handler_that_is_not_pythons_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastmlp.bench.kept.signal.getsignal", lambda _: None)
+    before = [signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with one_signal():
+            signal.raise_signal(signal.SIGTERM)  # as it was: ignored
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a shell closes the file")
 @pytest.mark.parametrize("arguments", [("compare", "{0}", "{0}"), ("report", "{0}")])
 def test_a_closed_output_is_no_regression(
